@@ -1,0 +1,3 @@
+module github.com/okta-amau/okta-amau
+
+go 1.26.0
