@@ -1,0 +1,258 @@
+package amau
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config says how events become claims. Every writer of a ledger must use the same Org,
+// Contract and Keyer; the ledger remembers them and the recorder says when they differ.
+type Config struct {
+	Org        string           // required: names the Okta org in the ledger, 1 to 64 of [A-Za-z0-9._-]
+	Contract   *Contract        // required
+	Keyer      *Keyer           // required
+	Rules      *Rules           // nil: DefaultRules
+	Exclusions Exclusions       // zero: nothing is excluded
+	Now        func() time.Time // nil: time.Now
+}
+
+// Recorder turns events into claims and puts them into a ledger. It is safe for concurrent use.
+type Recorder struct {
+	Config
+	ledger Ledger
+
+	mu       sync.Mutex
+	prepared map[string]bool // :: period key -> the ledger has a note of it
+	mismatch bool            // the ledger holds periods of another definition
+}
+
+// NewRecorder returns a recorder that writes to ledger. It does not touch the ledger yet.
+func NewRecorder(cfg Config, ledger Ledger) (*Recorder, error) {
+	if err := CheckOrg(cfg.Org); err != nil {
+		return nil, err
+	}
+	if cfg.Contract == nil || cfg.Keyer == nil {
+		return nil, fmt.Errorf("a recorder needs a contract and a pseudonym key: %w", ErrBadInput)
+	}
+	if cfg.Rules == nil {
+		cfg.Rules = DefaultRules()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Recorder{Config: cfg, ledger: ledger}, nil
+}
+
+// CheckOrg fails unless org can name an org in a ledger.
+func CheckOrg(org string) error {
+	ok := org != "" && len(org) <= 64 && !strings.ContainsFunc(org, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
+	})
+	if !ok {
+		return fmt.Errorf("org %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -: %w", org, ErrBadInput)
+	}
+	return nil
+}
+
+// Summary counts what became of some events.
+type Summary struct {
+	Events   int64           // all
+	Verdicts [verdicts]int64 // by [Verdict]; they add up to Events
+	Claims   int64           // distinct claims that they make
+	New      int64           // claims that were not in the ledger before
+	Newest   time.Time       // the newest published; zero when there were no events
+}
+
+// Counted returns the number of events that count for a user.
+func (s *Summary) Counted() int64 { return s.Verdicts[Counts] }
+
+// Add adds the numbers of t to s.
+func (s *Summary) Add(t Summary) {
+	s.Events += t.Events
+	for i := range t.Verdicts {
+		s.Verdicts[i] += t.Verdicts[i]
+	}
+	s.Claims += t.Claims
+	s.New += t.New
+	if t.Newest.After(s.Newest) {
+		s.Newest = t.Newest
+	}
+}
+
+// Batch is what some events came to. It owns its memory, so it can be kept, sent through a
+// queue as JSON and committed later and elsewhere, any number of times.
+type Batch struct {
+	Org     string
+	KeyID   string   // [Keyer.ID] of the claims' user keys
+	Periods []Period // the periods of the claims
+	Claims  []Claim  // distinct
+	Tallies []Tally
+	Summary Summary `json:"-"` // New is 0 until committed
+}
+
+// Batch applies the rules to events and returns the claims that they make. It does not touch
+// the ledger and cannot fail.
+func (r *Recorder) Batch(source Source, events []Event) Batch {
+	f := r.NewFold(source)
+	for i := range events {
+		f.Add(&events[i])
+	}
+	return f.Batch()
+}
+
+// Record puts what the events come to into the ledger. When err is nil every event that counts
+// is durable. After an error all of it may be repeated.
+func (r *Recorder) Record(ctx context.Context, source Source, events []Event) (Summary, error) {
+	b := r.Batch(source, events)
+	err := r.Commit(ctx, &b)
+	return b.Summary, err
+}
+
+// Commit puts the batch into the ledger and sets b.Summary.New. It fails with
+// [ErrUserKeyMismatch] when the ledger was written with another pseudonym key; other errors
+// are the ledger's, and Commit may be repeated.
+func (r *Recorder) Commit(ctx context.Context, b *Batch) error {
+	b.Summary.New = 0
+	if b.Org != r.Org {
+		return fmt.Errorf("a batch of org %q for a recorder of org %q: %w", b.Org, r.Org, ErrBadInput)
+	}
+	if len(b.Claims) > 0 {
+		// The notes come first: a crash between leaves a note of a period without claims,
+		// which harms nothing; the other way round claims would lack their definition.
+		if err := r.prepare(ctx, b); err != nil {
+			return err
+		}
+		isNew, err := r.ledger.Claim(ctx, b.Claims)
+		if err != nil {
+			return fmt.Errorf("claim %d keys: %w", len(b.Claims), err)
+		}
+		b.settle(isNew)
+	}
+	if len(b.Tallies) == 0 {
+		return nil
+	}
+	if err := r.ledger.Tally(ctx, b.Org, b.Tallies); err != nil {
+		return fmt.Errorf("tally %d days: %w", len(b.Tallies), err)
+	}
+	return nil
+}
+
+// settle writes down which claims were new, for the whole and for each day.
+func (b *Batch) settle(isNew []bool) {
+	for i := range b.Tallies {
+		b.Tallies[i].NewClaims = 0
+	}
+	for i, fresh := range isNew {
+		if !fresh {
+			continue
+		}
+		b.Summary.New++
+		if c := &b.Claims[i]; c.Meter == Total {
+			day := c.Published.UTC().Format(time.DateOnly)
+			for j := range b.Tallies {
+				if b.Tallies[j].Day == day && b.Tallies[j].Source == c.Source {
+					b.Tallies[j].NewClaims++
+				}
+			}
+		}
+	}
+}
+
+// Mismatch reports whether the ledger holds periods that were recorded under another
+// definition than this recorder's. It is known after the first commit.
+func (r *Recorder) Mismatch() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mismatch
+}
+
+// The names of the notes that writers leave.
+const (
+	noteUserKey = "writer/user-key"
+	notePeriod  = "writer/period/" // + Period.Key
+)
+
+// prepare makes sure, once per process and period, that the ledger knows the pseudonym key and
+// the periods of the batch.
+func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.prepared == nil {
+		if err := r.readNotes(ctx); err != nil {
+			return err
+		}
+	}
+	if b.KeyID != r.Keyer.ID() {
+		return fmt.Errorf("a batch of pseudonym key %s: %w", b.KeyID, ErrUserKeyMismatch)
+	}
+	for _, p := range b.Periods {
+		if r.prepared[p.Key()] {
+			continue
+		}
+		value, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("write down period %s: %w", p.ID, err)
+		}
+		_, err = r.ledger.PutNote(ctx, b.Org, Note{Name: notePeriod + p.Key(), Value: value})
+		if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another writer was first
+			return fmt.Errorf("write down period %s: %w", p.ID, err)
+		}
+		r.prepared[p.Key()] = true
+	}
+	return nil
+}
+
+// readNotes reads what earlier writers left and leaves the key's id if none did.
+func (r *Recorder) readNotes(ctx context.Context) error {
+	note, err := r.ledger.Note(ctx, r.Org, noteUserKey)
+	if err != nil {
+		return fmt.Errorf("read the pseudonym key's id: %w", err)
+	}
+	if note.Version == 0 {
+		note, err = r.ledger.PutNote(ctx, r.Org, Note{Name: noteUserKey, Value: []byte(r.Keyer.ID())})
+		if errors.Is(err, ErrConflict) { // two first writers at once: the other was first
+			note, err = r.ledger.Note(ctx, r.Org, noteUserKey)
+		}
+		if err != nil {
+			return fmt.Errorf("write down the pseudonym key's id: %w", err)
+		}
+	}
+	if string(note.Value) != r.Keyer.ID() {
+		return fmt.Errorf("this writer has pseudonym key %s, the ledger %s: %w", r.Keyer.ID(), note.Value, ErrUserKeyMismatch)
+	}
+	recorded, err := RecordedPeriods(ctx, r.ledger, r.Org)
+	if err != nil {
+		return err
+	}
+	prepared := map[string]bool{}
+	for _, p := range recorded {
+		prepared[p.Key()] = true
+		r.mismatch = r.mismatch || !p.Same(r.Contract.PeriodOf(p.Start))
+	}
+	r.prepared = prepared
+	return nil
+}
+
+// RecordedPeriods returns the periods that writers recorded claims in, by start, as they were
+// defined then.
+func RecordedPeriods(ctx context.Context, notes Notes, org string) ([]Period, error) {
+	var periods []Period
+	for note, err := range notes.NotesWith(ctx, org, notePeriod) {
+		if err != nil {
+			return nil, fmt.Errorf("read the recorded periods: %w", err)
+		}
+		var p Period
+		if err := json.Unmarshal(note.Value, &p); err != nil {
+			return nil, fmt.Errorf("read the recorded period %s: %w", note.Name, err)
+		}
+		periods = append(periods, p)
+	}
+	slices.SortFunc(periods, func(a, b Period) int { return a.Start.Compare(b.Start) })
+	return periods, nil
+}

@@ -1,0 +1,65 @@
+package amau
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// warn says in whole sentences what a reader must know before relying on the numbers.
+func (r *Report) warn(rules *Rules, recorded []Period) {
+	if !r.Contract.Stated() {
+		r.warnf("No contract is set: months are calendar months, the year is the calendar year, and nothing is compared with a purchased amount. Set one with --contract 2026-01-15=1200000.")
+	}
+	r.warnDefinition(recorded)
+	r.warnSources(rules)
+	if n := len(r.Exclusions.Apps); n > 0 {
+		r.warnf("%d application(s) are excluded by configuration; their events are not in these numbers.", n)
+	}
+	if n := len(r.Exclusions.Users); n > 0 {
+		r.warnf("%d user(s) are excluded by configuration; they are not in these numbers.", n)
+	}
+}
+
+func (r *Report) warnf(format string, args ...any) {
+	r.Coverage.Warnings = append(r.Coverage.Warnings, fmt.Sprintf(format, args...))
+}
+
+// warnDefinition names the periods of this year that were recorded under another definition
+// than the report's.
+func (r *Report) warnDefinition(recorded []Period) {
+	var others []string
+	for _, p := range recorded {
+		inYear := slices.ContainsFunc(r.Year.Periods, func(q Period) bool {
+			return p.Start.Before(q.End) && q.Start.Before(p.End)
+		})
+		if inYear && !p.Same(r.Contract.PeriodOf(p.Start)) {
+			others = append(others, fmt.Sprintf("%s (%s to %s)", p.ID, p.Start.UTC().Format("2006-01-02T15:04Z"), p.End.UTC().Format("2006-01-02T15:04Z")))
+		}
+	}
+	if len(others) > 0 {
+		r.warnf("Other periods than this report's were recorded in: %s. This report counts by %s. If that is right, rebuild by importing the events again, or by pulling those of the last 90 days; if not, report with the definition that the writers use.",
+			strings.Join(others, ", "), r.Contract)
+	}
+}
+
+// warnSources says which types cannot have arrived by the sources that brought something.
+func (r *Report) warnSources(rules *Rules) {
+	if len(r.Coverage.Sources) == 0 {
+		r.warnf("No event of this year has arrived from any source.")
+		return
+	}
+	if _, hook := r.Coverage.Sources[FromHook]; !hook || len(r.Coverage.Sources) > 1 {
+		return
+	}
+	var missing []string
+	for _, rule := range rules.All() {
+		if !rule.Hook {
+			missing = append(missing, rule.Type)
+		}
+	}
+	if len(missing) > 0 {
+		r.warnf("The only source is the event hook, which Okta does not use for %d of the %d types that count: %s. Users who were active only by these are missing. Add the log stream, or pull the System Log.",
+			len(missing), len(rules.All()), strings.Join(missing, ", "))
+	}
+}
