@@ -50,6 +50,13 @@ func (e *Event) User() string {
 	return ""
 }
 
+// Succeeded reports whether the outcome is exactly SUCCESS; previews say "Success" and do not
+// count.
+func (e *Event) Succeeded() bool { return e.Result == resultSuccess }
+
+// ForMachine reports whether the event is about a token that a client got for itself.
+func (e *Event) ForMachine() bool { return e.GrantType == grantClientCredentials }
+
 // isUser reports whether the entity names a user; Okta writes the id "unknown" where it could
 // not tell who it was.
 func (n Entity) isUser() bool {

@@ -158,9 +158,9 @@ func (r *Rules) Judge(e *Event, x *Exclusions) (v Verdict, rule Rule, user strin
 	switch {
 	case !ok:
 		return OtherType, Rule{}, ""
-	case e.Result != resultSuccess:
+	case !e.Succeeded():
 		return NotSuccess, rule, ""
-	case e.GrantType == grantClientCredentials:
+	case e.ForMachine():
 		return ClientCredentials, rule, ""
 	}
 	user = e.User()
