@@ -65,7 +65,7 @@ func ParseRules(r io.Reader) (*Rules, error) {
 	rows.TrimLeadingSpace = true
 	head, err := rows.Read()
 	if err != nil {
-		return nil, fmt.Errorf("read the rules' header: %w", err)
+		return nil, fmt.Errorf("read the rules' header: %w", badTable(err))
 	}
 	if !slices.Equal(head, []string{"event_type", "meter", "hook"}) {
 		return nil, fmt.Errorf("the rules' header is %q, not event_type,meter,hook: %w", strings.Join(head, ","), ErrBadInput)
@@ -77,7 +77,7 @@ func ParseRules(r io.Reader) (*Rules, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the rules: %w", err)
+			return nil, fmt.Errorf("read the rules: %w", badTable(err))
 		}
 		if err := rules.add(row[0], Meter(row[1]), row[2]); err != nil {
 			line, _ := rows.FieldPos(0)
@@ -89,6 +89,14 @@ func ParseRules(r io.Reader) (*Rules, error) {
 	}
 	rules.meters = append(rules.meters, Total)
 	return rules, nil
+}
+
+// badTable marks an error as one of the table, unless it came from reading it.
+func badTable(err error) error {
+	if wrong := (*csv.ParseError)(nil); errors.As(err, &wrong) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %w", err, ErrBadInput)
+	}
+	return err
 }
 
 func (r *Rules) add(eventType string, meter Meter, hook string) error {
