@@ -1,0 +1,357 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// The reports that the golden files show, by name.
+func examples(t testing.TB) map[string]*amau.Report {
+	return map[string]*amau.Report{
+		"year":     fullYear(t),
+		"empty":    emptyLedger(t),
+		"exceeded": exceeded(t),
+		"meters":   manyMeters(t),
+	}
+}
+
+// fullYear is a year in its fifth month, with a restated month and all sources.
+func fullYear(t testing.TB) *amau.Report {
+	r := newReport(t, "2026-01-15=1200000", amau.ByContract, "Europe/Berlin", "2026-05-20T10:30:00Z")
+	for i, n := range []int64{80_000, 83_500, 91_234, 88_000, 20_500} {
+		p := &r.Periods[i]
+		setCounts(r, p, n, n*8/10, n*6/10, n/10)
+		p.FirstSeenBy = map[amau.Source]int64{amau.FromHook: n - n/4 - 7, amau.FromStream: n / 4, amau.FromPull: 7, amau.FromImport: 0}
+	}
+	closed := int64(80_000)
+	r.Periods[0].RestatedFrom = nil
+	r.Periods[1].RestatedFrom = &closed
+	for i := range 3 {
+		r.Periods[i].State, r.Periods[i].Digest = amau.Final, fmt.Sprintf("sha256:%064d", i)
+	}
+	r.Coverage.Sources = map[amau.Source]amau.SourceCoverage{
+		amau.FromHook:   {Events: 2_345_678, LastEvent: instant(t, "2026-05-20T10:29:31.5Z")},
+		amau.FromStream: {Events: 5_000_111, LastEvent: instant(t, "2026-05-20T10:29:40Z")},
+		amau.FromPull:   {Events: 12},
+	}
+	r.Exclusions = amau.NewExclusions([]string{"0oa2", "0oa1"}, []string{"00uservice"})
+	r.Coverage.Warnings = []string{
+		"2 application(s) are excluded by configuration; their events are not in these numbers.",
+		"1 user(s) are excluded by configuration; they are not in these numbers.",
+	}
+	return r
+}
+
+// emptyLedger is a report without contract and events.
+func emptyLedger(t testing.TB) *amau.Report {
+	r := newReport(t, "", "", "UTC", "2026-02-03T00:00:00Z")
+	r.Coverage.Warnings = []string{"No contract is set: months are calendar months.", "No event of this year has arrived from any source."}
+	return r
+}
+
+// exceeded is a short year, cut by the next term, in which more was used than purchased. Its
+// org begins like a formula.
+func exceeded(t testing.TB) *amau.Report {
+	r := newReport(t, "2025-01-31=1000,2025-09-10=5000", amau.ByContract, "Pacific/Kiritimati", "2025-08-31T12:00:00Z")
+	r.Org = "-2+3"
+	for i := range r.Periods {
+		setCounts(r, &r.Periods[i], 126, 126, 0, 0)
+		r.Periods[i].FirstSeenBy[amau.FromHook] = 126
+	}
+	r.Coverage.Sources = map[amau.Source]amau.SourceCoverage{amau.FromHook: {Events: 4000, LastEvent: instant(t, "2025-08-31T11:59:59Z")}}
+	r.Coverage.Warnings = []string{"The only source is the event hook, which Okta does not use for 10 of the 12 types that count: app.oauth2.as.authorize.implicit.access_token, app.oauth2.as.authorize.implicit.id_token. <Users> who were active only by these are missing & gone."}
+	return r
+}
+
+// manyMeters has more meters than fit beside one another.
+func manyMeters(t testing.TB) *amau.Report {
+	r := newReport(t, "2026-01-01", amau.ByCalendar, "UTC", "2027-01-01T00:00:00Z")
+	r.Meters = nil
+	for i := range 9 {
+		r.Meters = append(r.Meters, amau.Meter(fmt.Sprintf("quite_a_long_meter_%d", i)))
+	}
+	r.Meters = append(r.Meters, amau.Total)
+	setCounts(r, &r.Periods[0], 10_000_000, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	return r
+}
+
+// newReport returns a report without numbers, made at the instant at, or in the last second of
+// the contract's first year when at is later.
+func newReport(t testing.TB, terms string, by amau.PeriodsBy, zone, at string) *amau.Report {
+	t.Helper()
+	parsed, err := amau.ParseTerms(terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contract, err := amau.NewContract(parsed, by, loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := instant(t, at)
+	r := &amau.Report{
+		Org: "default", GeneratedAt: now, AsOf: now, Contract: contract, Year: contract.YearOf(now),
+		Meters: []amau.Meter{amau.Session, amau.SSO, amau.API, amau.Total},
+	}
+	for _, p := range r.Year.Periods {
+		state := amau.Provisional
+		if p.Contains(now) {
+			state = amau.Open
+		} else if now.Before(p.Start) {
+			state = amau.Future
+		}
+		r.Periods = append(r.Periods, amau.PeriodReport{Period: p, State: state, Counts: map[amau.Meter]int64{}, FirstSeenBy: map[amau.Source]int64{}})
+	}
+	return r
+}
+
+// setCounts sets a period's total, then its other meters in their order.
+func setCounts(r *amau.Report, p *amau.PeriodReport, total int64, others ...int64) {
+	r.Used += total - p.Counts[amau.Total]
+	p.Counts[amau.Total] = total
+	for i, n := range others {
+		p.Counts[r.Meters[i]] = n
+	}
+}
+
+func instant(t testing.TB, s string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+func written(t testing.TB, f report.Format, r *amau.Report) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Write(&b, f, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestGolden(t *testing.T) {
+	for name, r := range examples(t) {
+		for _, f := range report.Formats() {
+			t.Run(name+"/"+string(f), func(t *testing.T) {
+				got := written(t, f, r)
+				path := filepath.Join("testdata", name+"."+string(f)+".golden")
+				if *update {
+					if err := os.WriteFile(path, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("it differs from %s; run the test with -update and look at the change:\n%s", path, got)
+				}
+			})
+		}
+	}
+}
+
+func TestTextFitsTheScreen(t *testing.T) {
+	for name, r := range examples(t) {
+		text := string(written(t, report.FormatText, r))
+		for line := range strings.Lines(text) {
+			line = strings.TrimSuffix(line, "\n")
+			if n := utf8.RuneCountInString(line); n > 80 || strings.TrimRight(line, " ") != line {
+				t.Errorf("%s: a line of %d columns: %q", name, n, line)
+			}
+		}
+		if strings.Contains(text, "\x1b") {
+			t.Errorf("%s: escape sequences where no colour was asked for", name)
+		}
+	}
+}
+
+func TestTextInColourHasTheSameWords(t *testing.T) {
+	r := fullYear(t)
+	var b bytes.Buffer
+	if err := report.Text(&b, r, report.TextOptions{Color: true}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "\x1b[") {
+		t.Error("no colour")
+	}
+	plain := strings.NewReplacer("\x1b[1m", "", "\x1b[1;33m", "", "\x1b[0m", "").Replace(b.String())
+	if plain != string(written(t, report.FormatText, r)) {
+		t.Errorf("without the escapes it is\n%s", plain)
+	}
+}
+
+func TestUsedPercentHasOneDecimal(t *testing.T) {
+	tests := []struct {
+		used, purchased int64
+		want            string
+	}{
+		{431_234, 1_200_000, "35.9"},
+		{0, 7, "0.0"},
+		{1, 2000, "0.1"}, // exactly 0.05
+		{1, 2001, "0.0"},
+		{1200, 1200, "100.0"},
+		{3, 1, "300.0"},
+		{1 << 62, 1 << 62, "100.0"},
+	}
+	for _, test := range tests {
+		r := fullYear(t)
+		r.Used, r.Year.Purchased = test.used, test.purchased
+		if got := string(written(t, report.FormatJSON, r)); !strings.Contains(got, `"used_percent": `+test.want+",\n") {
+			t.Errorf("%d of %d is not %s %%", test.used, test.purchased, test.want)
+		}
+	}
+}
+
+func TestCSVIsSafeInASpreadsheet(t *testing.T) {
+	for name, r := range examples(t) {
+		rows, err := csv.NewReader(bytes.NewReader(written(t, report.FormatCSV, r))).ReadAll()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(rows) != len(r.Periods)+1 {
+			t.Errorf("%s: %d rows for %d periods", name, len(rows), len(r.Periods))
+		}
+		for _, row := range rows {
+			for _, cell := range row {
+				if cell != "" && strings.Contains("=+-@\t\r", cell[:1]) {
+					t.Errorf("%s: a spreadsheet would compute %q", name, cell)
+				}
+			}
+		}
+	}
+	for in, want := range map[string]string{"": "", "00u1": "00u1", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx"} {
+		if got := report.Cell(in); got != want {
+			t.Errorf("Cell(%q) = %q, not %q", in, got, want)
+		}
+	}
+}
+
+func TestPageNeedsNothingElse(t *testing.T) {
+	for name, r := range examples(t) {
+		page := string(written(t, report.FormatHTML, r))
+		for _, forbidden := range []string{"<script", "http://", "https://", "src=", "@import", "url("} {
+			if strings.Contains(page, forbidden) {
+				t.Errorf("%s: the page contains %s", name, forbidden)
+			}
+		}
+	}
+	if page := string(written(t, report.FormatHTML, exceeded(t))); !strings.Contains(page, "&lt;Users&gt;") {
+		t.Error("a warning is not escaped")
+	}
+}
+
+func TestUnknownFormat(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.Write(&b, "xml", fullYear(t)); !errors.Is(err, amau.ErrBadInput) || b.Len() > 0 {
+		t.Errorf("it gave %v and wrote %d bytes", err, b.Len())
+	}
+}
+
+// FuzzCell checks that what Cell returns is never a formula and keeps the text.
+func FuzzCell(f *testing.F) {
+	for _, s := range []string{"", "a", "=cmd|' /C calc'!A0", "-1", "\t=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := report.Cell(s)
+		if strings.TrimPrefix(got, "'") != strings.TrimPrefix(s, "'") {
+			t.Errorf("Cell(%q) = %q", s, got)
+		}
+		if got != "" && strings.Contains("=+-@\t\r", got[:1]) {
+			t.Errorf("Cell(%q) = %q is a formula", s, got)
+		}
+	})
+}
+
+// TestJSONHasTheMembersOfTheDesign compares the document with the example in the design notes:
+// every member that stands there is in ours, with the same kind of value or null.
+func TestJSONHasTheMembersOfTheDesign(t *testing.T) {
+	path := filepath.Join("..", "..", "..", "shared", "DESIGN.md")
+	design, err := os.ReadFile(path)
+	if err != nil {
+		t.Skipf("the design notes are not at %s", path)
+	}
+	_, rest, found := bytes.Cut(design, []byte("`report --format json`"))
+	_, rest, fence := bytes.Cut(rest, []byte("```json\n"))
+	example, _, end := bytes.Cut(rest, []byte("```"))
+	if !found || !fence || !end {
+		t.Fatal("the design notes hold no example of the JSON")
+	}
+	for name, r := range examples(t) {
+		compareMembers(t, name, example, written(t, report.FormatJSON, r))
+	}
+}
+
+func compareMembers(t *testing.T, name string, want, got []byte) {
+	t.Helper()
+	var w, g any
+	if err := json.Unmarshal(want, &w); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(got, &g); err != nil {
+		t.Fatal(err)
+	}
+	checkMembers(t, name, w, g)
+}
+
+// optional are the objects whose members depend on what the ledger holds.
+var optional = map[string]bool{".coverage.sources": true, ".periods[].meters": true}
+
+func checkMembers(t *testing.T, path string, want, got any) {
+	t.Helper()
+	_, place, _ := strings.Cut(path, ".")
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			if got != nil {
+				t.Errorf("%s is %T, not an object", path, got)
+			}
+			return
+		}
+		for name, value := range w {
+			inner, there := g[name]
+			if !there && !optional["."+place] {
+				t.Errorf("%s has no member %s", path, name)
+			} else if there {
+				checkMembers(t, path+"."+name, value, inner)
+			}
+		}
+	case []any:
+		g, ok := got.([]any)
+		if !ok {
+			t.Errorf("%s is %T, not an array", path, got)
+			return
+		}
+		for _, item := range g {
+			checkMembers(t, path+"[]", w[0], item)
+		}
+	default:
+		if got != nil && want != nil && fmt.Sprintf("%T", got) != fmt.Sprintf("%T", want) {
+			t.Errorf("%s is %T, not %T", path, got, want)
+		}
+	}
+}
