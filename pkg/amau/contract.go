@@ -72,6 +72,9 @@ type Contract struct {
 // NewContract returns the contract of the given terms, in any order. Without terms, periods
 // are the calendar months and years of zone, whatever by says. It fails when two terms begin
 // in the same period. A nil zone is UTC; an empty by is [ByContract].
+//
+// A program that lets its users name a zone imports time/tzdata: an AWS Lambda runtime or a
+// small container need not have a zone database, and this package embeds none.
 func NewContract(terms []Term, by PeriodsBy, zone *time.Location) (*Contract, error) {
 	if zone == nil {
 		zone = time.UTC
@@ -93,11 +96,12 @@ func NewContract(terms []Term, by PeriodsBy, zone *time.Location) (*Contract, er
 		if c.by == ByCalendar {
 			anchor.Day = 1
 		}
-		if i > 0 && c.anchor[i-1] == anchor {
+		start := anchor.in(zone)
+		if i > 0 && c.start[i-1].Equal(start) { // the instants: two dates share one where a zone skipped a day
 			return nil, fmt.Errorf("contract terms %s and %s start in the same period: %w", c.terms[i-1], t, ErrBadInput)
 		}
 		c.anchor = append(c.anchor, anchor)
-		c.start = append(c.start, anchor.in(zone))
+		c.start = append(c.start, start)
 	}
 	return c, nil
 }
