@@ -78,6 +78,7 @@ usage.`,
 	)
 	a.flags.register(root)
 	root.AddCommand(
+		newImportCmd(a),
 		newVersionCmd(a),
 	)
 	// 100 columns hold the longest flags; words that are cut by the screen are harder to read.

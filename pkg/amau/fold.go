@@ -16,9 +16,11 @@ type Fold struct {
 	batch  Batch
 	users  map[string]*userClaims // :: Okta user id -> what it claimed so far
 	period Period                 // of the last event: the next is likely in it
+	key    string                 // of period
 	index  int                    // of period in batch.Periods
 	tally  int                    // of the last event's day in batch.Tallies
-	day    [2]time.Time           // bounds of that day
+	day    int                    // that day, in days since 1970
+	days   map[int]int            // :: day -> its index in batch.Tallies
 	ids    map[Meter]uint         // :: meter -> its bit
 }
 
@@ -34,20 +36,16 @@ type userClaims struct {
 
 // NewFold returns an empty fold of events of one source.
 func (r *Recorder) NewFold(source Source) *Fold {
-	f := &Fold{r: r, source: source, now: r.Now().UTC().Truncate(time.Millisecond), users: map[string]*userClaims{}, ids: map[Meter]uint{}}
-	f.reset()
+	f := &Fold{r: r, source: source, now: r.Now().UTC().Truncate(time.Millisecond), users: map[string]*userClaims{}, ids: map[Meter]uint{}, days: map[int]int{}}
+	f.empty(nil)
 	return f
 }
 
-func (f *Fold) reset() {
-	f.batch = Batch{Org: f.r.Org, KeyID: f.r.Keyer.ID()}
-	f.period, f.day = Period{}, [2]time.Time{}
-	if len(f.users) > maxFoldUsers {
-		clear(f.users)
-	}
-	for _, u := range f.users {
-		u.meters = u.meters[:0]
-	}
+// empty begins a new batch whose first periods are the given ones.
+func (f *Fold) empty(periods []Period) {
+	f.batch = Batch{Org: f.r.Org, KeyID: f.r.Keyer.ID(), Periods: periods}
+	f.tally = -1
+	clear(f.days)
 }
 
 // Add applies the rules to e. It keeps nothing of e's memory.
@@ -59,34 +57,56 @@ func (f *Fold) Add(e *Event) Verdict {
 	if e.Published.After(s.Newest) {
 		s.Newest = e.Published
 	}
-	t := f.tallyOf(e.Published)
+	if v == Counts {
+		f.claim(e, rule, user)
+	}
+	if !e.Published.IsZero() { // one that cannot count need not say when it was
+		f.tallyOf(e.Published).count(v, e.Published)
+	}
+	return v
+}
+
+// count adds one event to the tally of its day.
+func (t *Tally) count(v Verdict, published time.Time) {
 	t.Events++
-	if e.Published.After(t.LastEvent) {
-		t.LastEvent = e.Published
+	if published.After(t.LastEvent) {
+		t.LastEvent = published
 	}
 	switch v {
 	case NoUser:
 		t.NoUser++
 	case Counts:
 		t.Counted++
-		f.claim(e, rule, user)
 	}
-	return v
 }
 
-// Skip counts an event of which it is already known that its type is in no rule, without
-// decoding it. Its day is unknown, so it is in no tally.
-func (f *Fold) Skip(n int64) {
-	f.batch.Summary.Events += n
-	f.batch.Summary.Verdicts[OtherType] += n
-}
-
-// Batch returns what the events added since the last call came to, and begins anew.
+// Batch returns what the events added since the last call came to, and begins anew: the next
+// batch will hold claims that this one holds too.
 func (f *Fold) Batch() Batch {
+	b := f.Next()
+	f.forget()
+	return b
+}
+
+// Next returns what the events added since the last call came to, without most of the claims
+// of earlier batches. It is for whoever commits all batches or fails as a whole.
+func (f *Fold) Next() Batch {
 	b := f.batch
 	b.Summary.Claims = int64(len(b.Claims))
-	f.reset()
+	f.empty(slices.Clone(b.Periods))
+	if len(f.users) > maxFoldUsers {
+		clear(f.users)
+		f.forget()
+	}
 	return b
+}
+
+// forget forgets what was claimed; it keeps the users' keys.
+func (f *Fold) forget() {
+	for _, u := range f.users {
+		clear(u.meters)
+	}
+	f.batch.Periods, f.period = nil, Period{}
 }
 
 // Claims returns the number of distinct claims so far.
@@ -95,7 +115,7 @@ func (f *Fold) Claims() int { return len(f.batch.Claims) }
 // claim adds the claims of an event that counts for user, if they are not there yet.
 func (f *Fold) claim(e *Event, rule Rule, user string) {
 	if !f.period.Contains(e.Published) {
-		f.enter(f.r.Contract.PeriodOf(e.Published))
+		f.enter(e.Published)
 	}
 	u := f.users[user]
 	if u == nil {
@@ -115,7 +135,7 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 		if evidence.Type == "" {
 			evidence = Evidence{Type: rule.Type, UUID: strings.Clone(e.UUID), Published: e.Published.UTC(), Source: f.source, Recorded: f.now}
 		}
-		f.batch.Claims = append(f.batch.Claims, Claim{Org: f.r.Org, Period: f.period.Key(), Meter: meter, User: u.key, Evidence: evidence})
+		f.batch.Claims = append(f.batch.Claims, Claim{Org: f.r.Org, Period: f.key, Meter: meter, User: u.key, Evidence: evidence})
 	}
 }
 
@@ -129,29 +149,30 @@ func (f *Fold) bit(m Meter) uint64 {
 	return 1 << n
 }
 
-// enter makes p the current period.
-func (f *Fold) enter(p Period) {
-	f.period = p
-	f.index = slices.IndexFunc(f.batch.Periods, p.Same)
+// enter makes the period that holds t the current one.
+func (f *Fold) enter(t time.Time) {
+	f.index = slices.IndexFunc(f.batch.Periods, func(p Period) bool { return p.Contains(t) })
 	if f.index < 0 {
 		f.index = len(f.batch.Periods)
-		f.batch.Periods = append(f.batch.Periods, p)
+		f.batch.Periods = append(f.batch.Periods, f.r.Contract.PeriodOf(t))
 	}
+	f.period = f.batch.Periods[f.index]
+	f.key = f.period.Key()
 }
 
 // tallyOf returns the tally of the day in UTC that holds t.
 func (f *Fold) tallyOf(t time.Time) *Tally {
-	if len(f.batch.Tallies) > 0 && !t.Before(f.day[0]) && t.Before(f.day[1]) {
+	const secondsPerDay = 24 * 60 * 60
+	day := floorDiv(int(t.Unix()), secondsPerDay)
+	if f.tally >= 0 && day == f.day {
 		return &f.batch.Tallies[f.tally]
 	}
-	u := t.UTC()
-	f.day[0] = time.Date(u.Year(), u.Month(), u.Day(), 0, 0, 0, 0, time.UTC)
-	f.day[1] = f.day[0].AddDate(0, 0, 1)
-	day := f.day[0].Format(time.DateOnly)
-	f.tally = slices.IndexFunc(f.batch.Tallies, func(t Tally) bool { return t.Day == day })
-	if f.tally < 0 {
-		f.tally = len(f.batch.Tallies)
-		f.batch.Tallies = append(f.batch.Tallies, Tally{Source: f.source, Day: day})
+	n, ok := f.days[day]
+	if !ok {
+		n = len(f.batch.Tallies)
+		f.days[day] = n
+		f.batch.Tallies = append(f.batch.Tallies, Tally{Source: f.source, Day: t.UTC().Format(time.DateOnly)})
 	}
-	return &f.batch.Tallies[f.tally]
+	f.day, f.tally = day, n
+	return &f.batch.Tallies[n]
 }

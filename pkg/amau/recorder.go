@@ -143,6 +143,30 @@ func (r *Recorder) Commit(ctx context.Context, b *Batch) error {
 	return nil
 }
 
+// Merge adds what o came to, of the same org and key, to b. Claims that both have are then in
+// b twice; a ledger makes no difference.
+func (b *Batch) Merge(o Batch) {
+	b.Org, b.KeyID = o.Org, o.KeyID
+	for _, p := range o.Periods {
+		if !slices.ContainsFunc(b.Periods, p.Same) {
+			b.Periods = append(b.Periods, p)
+		}
+	}
+	b.Claims = append(b.Claims, o.Claims...)
+	days := make(map[Tally]int, len(b.Tallies))
+	for i, t := range b.Tallies {
+		days[Tally{Source: t.Source, Day: t.Day}] = i
+	}
+	for _, t := range o.Tallies {
+		if i, ok := days[Tally{Source: t.Source, Day: t.Day}]; ok {
+			b.Tallies[i].Add(t)
+		} else {
+			b.Tallies = append(b.Tallies, t)
+		}
+	}
+	b.Summary.Add(o.Summary)
+}
+
 // settle writes down which claims were new, for the whole and for each day.
 func (b *Batch) settle(isNew []bool) {
 	for i := range b.Tallies {
