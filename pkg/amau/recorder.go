@@ -247,8 +247,8 @@ func (r *Recorder) readNotes(ctx context.Context) error {
 			return fmt.Errorf("write down the pseudonym key's id: %w", err)
 		}
 	}
-	if string(note.Value) != r.Keyer.ID() {
-		return fmt.Errorf("this writer has pseudonym key %s, the ledger %s: %w", r.Keyer.ID(), note.Value, ErrUserKeyMismatch)
+	if err := r.Keyer.check(note); err != nil {
+		return err
 	}
 	recorded, err := RecordedPeriods(ctx, r.ledger, r.Org)
 	if err != nil {
@@ -260,6 +260,28 @@ func (r *Recorder) readNotes(ctx context.Context) error {
 		r.mismatch = r.mismatch || !p.Same(r.Contract.PeriodOf(p.Start))
 	}
 	r.prepared = prepared
+	return nil
+}
+
+// CheckUserKey fails with [ErrUserKeyMismatch] when the claims of the org were made with
+// another pseudonym key than the keyer's: under this one nobody would be found. An org without
+// claims passes.
+func CheckUserKey(ctx context.Context, notes Notes, org string, keyer *Keyer) error {
+	note, err := notes.Note(ctx, org, noteUserKey)
+	if err != nil {
+		return fmt.Errorf("read the pseudonym key's id: %w", err)
+	}
+	if note.Version == 0 {
+		return nil
+	}
+	return keyer.check(note)
+}
+
+// check compares the key with the one whose id a writer noted.
+func (k *Keyer) check(note Note) error {
+	if string(note.Value) != k.ID() {
+		return fmt.Errorf("pseudonym key %s was given, but the ledger has %s: %w", k.ID(), note.Value, ErrUserKeyMismatch)
+	}
 	return nil
 }
 
