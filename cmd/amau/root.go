@@ -79,6 +79,7 @@ usage.`,
 	a.flags.register(root)
 	root.AddCommand(
 		newImportCmd(a),
+		newReportCmd(a),
 		newVersionCmd(a),
 	)
 	// 100 columns hold the longest flags; words that are cut by the screen are harder to read.
