@@ -1,7 +1,6 @@
 package okta
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -125,28 +124,25 @@ func (d *Decoder) object(s *scanner, i int, doc *Document) (end int, err error) 
 	var detailType, detail []byte
 	events, rejects := len(doc.Events), len(doc.Rejects)
 	delivers := false
-	end = s.object(i, func(name []byte, value int) int {
-		if bytes.IndexByte(name, '\\') >= 0 {
-			name = unescape(name)
-		}
+	end = s.members(i, func(name []byte, value int) int {
 		if string(name) == "data" && value < len(s.data) && s.data[value] == '{' {
 			doc.Events, doc.Rejects = doc.Events[:events], doc.Rejects[:rejects] // the last data holds
 			return d.data(s, value, doc, &delivers)
 		}
-		end := s.value(value)
-		if end < 0 {
-			return -1
-		}
-		raw := s.data[value:end]
+		var to *[]byte
 		switch string(name) {
 		case "data":
 			delivers = false
 		case "detail-type":
-			detailType = raw
+			to = &detailType
 		case "detail":
-			detail = raw
+			to = &detail
 		default:
-			m.keep(name, raw)
+			return m.keep(s, name, value)
+		}
+		end := s.value(value)
+		if end >= 0 && to != nil {
+			*to = s.data[value:end]
 		}
 		return end
 	})
@@ -185,10 +181,7 @@ func (d *Decoder) object(s *scanner, i int, doc *Document) (end int, err error) 
 func (d *Decoder) data(s *scanner, i int, doc *Document, delivers *bool) int {
 	*delivers = false
 	events, rejects := len(doc.Events), len(doc.Rejects)
-	return s.object(i, func(name []byte, value int) int {
-		if bytes.IndexByte(name, '\\') >= 0 {
-			name = unescape(name)
-		}
+	return s.members(i, func(name []byte, value int) int {
 		if string(name) != "events" {
 			return s.value(value)
 		}

@@ -52,45 +52,101 @@ func (d *Decoder) event(s *scanner, i int, e *amau.Event) (end int, err error) {
 		return end, errors.New("an event must be an object")
 	}
 	var m members
-	if end = s.object(i, func(name []byte, value int) int {
-		end := s.value(value)
-		if end >= 0 {
-			m.keep(name, s.data[value:end])
-		}
-		return end
-	}); end < 0 {
+	if end = s.object(i, func(name []byte, value int) int { return m.keep(s, name, value) }); end < 0 {
 		return end, s.err
 	}
 	return end, d.decide(&m, e)
 }
 
-// members are the raw values of those members of a LogEvent that can decide; nil: not there.
+// members are the raw values of what can decide in a LogEvent; nil: not there. They are
+// gathered in one pass, though most of them may turn out not to matter.
 type members struct {
-	eventType, uuid, published, outcome, debugContext, client, actor, target []byte
+	eventType, uuid, published, client, target []byte
+
+	outcome, result                    []byte
+	debugContext, debugData, grantType []byte
+	actor, actorType, actorID          []byte
 }
 
-func (m *members) keep(name, raw []byte) {
+// keep keeps the value of a member if it can decide, and returns the index after it.
+func (m *members) keep(s *scanner, name []byte, value int) (end int) {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		name = unescape(name)
 	}
+	var to *[]byte
 	switch string(name) {
 	case "eventType":
-		m.eventType = raw
+		to = &m.eventType
 	case "uuid":
-		m.uuid = raw
+		to = &m.uuid
 	case "published":
-		m.published = raw
-	case "outcome":
-		m.outcome = raw
-	case "debugContext":
-		m.debugContext = raw
+		to = &m.published
 	case "client":
-		m.client = raw
-	case "actor":
-		m.actor = raw
+		to = &m.client
 	case "target":
-		m.target = raw
+		to = &m.target
+	case "outcome":
+		to, end = &m.outcome, s.pick(value, "result", &m.result)
+	case "actor":
+		to, end = &m.actor, s.pickTwo(value, "type", &m.actorType, "id", &m.actorID)
+	case "debugContext":
+		m.debugData, m.grantType = nil, nil
+		to, end = &m.debugContext, s.members(value, func(name []byte, value int) (end int) {
+			if string(name) != "debugData" {
+				return s.value(value)
+			}
+			if end = s.pick(value, "grantType", &m.grantType); end >= 0 {
+				m.debugData = s.data[value:end]
+			}
+			return end
+		})
+	default:
+		return s.value(value)
 	}
+	if end == 0 {
+		end = s.value(value)
+	}
+	if end >= 0 {
+		*to = s.data[value:end]
+	}
+	return end
+}
+
+// members walks over the members of the value at i if it is an object, with their names
+// unescaped, and skips any other value.
+func (s *scanner) members(i int, member func(name []byte, value int) int) int {
+	if i >= len(s.data) || s.data[i] != '{' {
+		return s.value(i)
+	}
+	return s.object(i, func(name []byte, value int) int {
+		if bytes.IndexByte(name, '\\') >= 0 {
+			name = unescape(name)
+		}
+		return member(name, value)
+	})
+}
+
+// pick skips the value at i and sets raw to its member of that name: the last one, nil when
+// there is none or the value is no object.
+func (s *scanner) pick(i int, name string, raw *[]byte) int {
+	return s.pickTwo(i, name, raw, "", new([]byte))
+}
+
+// pickTwo is pick for two members.
+func (s *scanner) pickTwo(i int, name1 string, raw1 *[]byte, name2 string, raw2 *[]byte) int {
+	*raw1, *raw2 = nil, nil
+	return s.members(i, func(name []byte, value int) int {
+		end := s.value(value)
+		if end >= 0 {
+			switch string(name) {
+			case name1:
+				*raw1 = s.data[value:end]
+			case name2:
+				*raw2 = s.data[value:end]
+			}
+		}
+		return end
+	})
 }
 
 // decide decodes the members in the order in which they decide and stops where the verdict is
@@ -111,14 +167,19 @@ func (d *Decoder) decide(m *members, e *amau.Event) (err error) {
 	if _, counts := d.rules.Lookup(e.Type); !counts {
 		return nil
 	}
-	if e.Result, err = textIn(m.outcome, "outcome", "result"); err != nil || !e.Succeeded() {
+	if !absent(m.outcome) && m.outcome[0] != '{' {
+		return wrong("outcome", "an object")
+	}
+	if e.Result, err = text(m.result, "outcome.result"); err != nil || !e.Succeeded() {
 		return err
 	}
-	debugData, err := object(m.debugContext, "debugContext", "debugData")
-	if err != nil {
-		return err
+	if !absent(m.debugContext) && m.debugContext[0] != '{' {
+		return wrong("debugContext", "an object")
 	}
-	if e.GrantType, err = textIn(debugData, "debugContext.debugData", "grantType"); err != nil || e.ForMachine() {
+	if !absent(m.debugData) && m.debugData[0] != '{' {
+		return wrong("debugContext.debugData", "an object")
+	}
+	if e.GrantType, err = text(m.grantType, "debugContext.debugData.grantType"); err != nil || e.ForMachine() {
 		return err
 	}
 	if absent(m.published) {
@@ -128,7 +189,10 @@ func (d *Decoder) decide(m *members, e *amau.Event) (err error) {
 		return timeErr
 	}
 	if d.apps {
-		e.ClientID, _ = textIn(m.client, "client", "id")
+		var id []byte
+		s := scanner{data: m.client}
+		s.pick(0, "id", &id)
+		e.ClientID, _ = text(id, "client.id")
 	}
 	return d.people(m, e)
 }
@@ -147,7 +211,7 @@ func (d *Decoder) people(m *members, e *amau.Event) error {
 	if found && !d.apps {
 		return nil
 	}
-	actor, err := entity(m.actor, "actor", d.apps)
+	actor, err := d.entity(m.actor, m.actorType, m.actorID, actorNames)
 	if err != nil && !found {
 		return err
 	}
@@ -162,8 +226,9 @@ func (d *Decoder) targets(raw []byte, e *amau.Event) error {
 	var failed error
 	found := false
 	s.array(0, func(at int) int {
-		end := s.value(at)
-		target, err := entity(raw[at:end], "target", d.apps)
+		var kind, id []byte
+		end := s.pickTwo(at, "type", &kind, "id", &id)
+		target, err := d.entity(raw[at:end], kind, id, targetNames)
 		if err != nil {
 			if found {
 				return end
@@ -185,23 +250,28 @@ func (d *Decoder) targets(raw []byte, e *amau.Event) error {
 	return failed
 }
 
-// entity decodes an actor or target. The id is decoded for users, and for all with apps; only
-// a user's can be wrong.
-func entity(raw []byte, what string, apps bool) (amau.Entity, error) {
+// names are how errors name an entity and its members.
+type names struct{ entity, kind, id string }
+
+var (
+	actorNames  = names{"actor", "actor.type", "actor.id"}
+	targetNames = names{"target", "target.type", "target.id"}
+)
+
+// entity decodes an actor or target from its raw self and its raw members. The id is decoded
+// for users, and for all with apps; only a user's can be wrong.
+func (d *Decoder) entity(raw, kind, id []byte, is names) (n amau.Entity, err error) {
 	if absent(raw) {
-		return amau.Entity{}, nil
+		return n, nil
 	}
 	if raw[0] != '{' {
-		return amau.Entity{}, wrong(what, "an object")
+		return n, wrong(is.entity, "an object")
 	}
-	kind, id := member(raw, "type"), member(raw, "id")
-	n := amau.Entity{}
-	var err error
-	if n.Type, err = text(kind, what+".type"); err != nil {
+	if n.Type, err = text(kind, is.kind); err != nil {
 		return n, err
 	}
-	if n.Type == "User" || apps {
-		if n.ID, err = text(id, what+".id"); err != nil && n.Type != "User" {
+	if n.Type == "User" || d.apps {
+		if n.ID, err = text(id, is.id); err != nil && n.Type != "User" {
 			n.ID, err = "", nil
 		}
 	}
@@ -227,38 +297,4 @@ func text(raw []byte, what string) (string, error) {
 		return "", wrong(what, "UTF-8")
 	}
 	return unsafe.String(unsafe.SliceData(content), len(content)), nil
-}
-
-// object returns the raw member of a raw object, nil when either is absent.
-func object(raw []byte, what, name string) ([]byte, error) {
-	if absent(raw) {
-		return nil, nil
-	}
-	if raw[0] != '{' {
-		return nil, wrong(what, "an object")
-	}
-	return member(raw, name), nil
-}
-
-// textIn returns the string member of a raw object, "" when either is absent.
-func textIn(raw []byte, what, name string) (string, error) {
-	value, err := object(raw, what, name)
-	if err != nil || absent(value) {
-		return "", err
-	}
-	return text(value, what+"."+name)
-}
-
-// member returns the raw value of the last member of that name in an object that is known to
-// be well-formed.
-func member(raw []byte, name string) (found []byte) {
-	s := scanner{data: raw}
-	s.object(0, func(n []byte, value int) int {
-		end := s.value(value)
-		if string(n) == name || bytes.IndexByte(n, '\\') >= 0 && string(unescape(n)) == name {
-			found = raw[value:end]
-		}
-		return end
-	})
-	return found
 }

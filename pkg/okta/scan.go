@@ -56,9 +56,12 @@ const (
 // special returns a mask in which the lowest set bit marks the first byte of w, in little
 // endian, that ends a run of plain string bytes: a quote, a backslash, a control character.
 // Bits above the lowest may be wrong.
+//
+// A byte minus one borrows into its high bit only when it was zero, so a byte that equals the
+// one that it was XORed with shows; a byte below 0x20 borrows when 0x20 is taken from it. A
+// byte with its own high bit set, of UTF-8, is never special and is masked out at the end.
 func special(w uint64) uint64 {
-	quote, escape := w^(ones*'"'), w^(ones*'\\')
-	return ((quote-ones)&^quote | (escape-ones)&^escape | (w-ones*0x20)&^w) & highs
+	return (((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones) | (w - ones*0x20)) &^ w & highs
 }
 
 // str skips the string that begins with the quote at i. Its content is at i+1 up to one before
