@@ -1,0 +1,78 @@
+# `make` lists the targets. docs/development.md tells more.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export AMAU_TOOLS ?= $(CURDIR)/.tools
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 30s
+ARCH ?= arm64
+
+# What the tests start; scripts/tools says what each is. With CI=true a test fails when its program is missing here.
+TEST_TOOLS := cc staticcheck dynamodb-local sam ministack
+BENCH_TOOLS := dynamodb-local duckdb sam
+
+FUNCTIONS := HookFunction DrainFunction ReportFunction PullFunction
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the command, bin/amau
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/amau ./cmd/amau
+
+.PHONY: functions
+functions: $(FUNCTIONS:%=build-%) ## build the four Lambda functions into dist/ (ARCH=arm64 or x86_64); sam build does it itself
+
+.PHONY: $(FUNCTIONS:%=build-%)
+$(FUNCTIONS:%=build-%): build-%:
+ifneq ($(ARTIFACTS_DIR),)
+	$(error sam build must come by functions/Makefile, which tells how, to know the architecture)
+endif
+	@test -d infra/arch/$(ARCH) || { echo "ARCH is $(ARCH): use arm64 or x86_64" >&2; exit 1; }
+	@mkdir -p dist/$*
+	$(MAKE) --no-print-directory -C infra/arch/$(ARCH) -f ../../../functions/Makefile $@ ARTIFACTS_DIR=$(CURDIR)/dist/$*
+
+.PHONY: test
+test: ## everything that a change must pass: checks, then all tests with the race detector, on the real local services
+	scripts/tools $(TEST_TOOLS)
+	$(MAKE) --no-print-directory lint
+	CGO_ENABLED=1 go test -race -shuffle=on -count=1 ./...
+
+.PHONY: test-quick
+test-quick: ## go test ./..., with what is installed; tests that miss a program say so and skip
+	go test ./...
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, go.mod, template.yaml
+	@scripts/tools staticcheck
+	@scripts/check-gofmt
+	go vet ./...
+	$(AMAU_TOOLS)/bin/staticcheck ./...
+	go mod tidy -diff
+	@if [ -f template.yaml ]; then scripts/tools sam && $(AMAU_TOOLS)/bin/sam validate --lint --template-file template.yaml; fi
+
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities in what is linked (asks the Go vulnerability database)
+	@scripts/tools govulncheck
+	$(AMAU_TOOLS)/bin/govulncheck ./...
+
+.PHONY: bench
+bench: ## all benchmarks
+	@scripts/tools $(BENCH_TOOLS)
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: demo
+demo: ## count a simulated contract year on this machine, and show it
+	scripts/demo
+
+.PHONY: clean
+clean: ## remove what was built; the installed tools stay in .tools/
+	rm -rf bin dist .aws-sam test-output
