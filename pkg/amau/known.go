@@ -6,8 +6,8 @@ import "sync"
 // repetition costs no read and no write. A claim belongs in it only after the ledger said that
 // it is there. It is safe for concurrent use.
 //
-// It keeps two generations: when the young one is full the old one is forgotten, so what was
-// not seen for a while goes first.
+// It keeps two generations: when the young one is full the old one is forgotten, and what is
+// asked for becomes young again, so what was not seen for a while goes first.
 type KnownClaims struct {
 	mu         sync.RWMutex
 	limit      int
@@ -30,22 +30,27 @@ type knownClaim struct {
 // NewKnownClaims returns a set of at most about limit claims, at 60 bytes each; limit below 2
 // gives a set that knows nothing.
 func NewKnownClaims(limit int) *KnownClaims {
-	return &KnownClaims{limit: limit / 2, young: map[knownClaim]struct{}{}, scopes: map[scope]uint32{}}
+	return &KnownClaims{limit: limit / 2, young: map[knownClaim]struct{}{}, old: map[knownClaim]struct{}{}, scopes: map[scope]uint32{}}
 }
 
 // Has reports whether the claim is known to be in the ledger.
 func (k *KnownClaims) Has(c *Claim) bool {
 	k.mu.RLock()
-	defer k.mu.RUnlock()
 	number, ok := k.scopes[scope{c.Org, c.Period, c.Meter}]
-	if !ok {
-		return false
-	}
 	id := knownClaim{c.User, number}
-	if _, ok = k.young[id]; !ok {
-		_, ok = k.old[id]
+	var young, old bool
+	if ok {
+		if _, young = k.young[id]; !young {
+			_, old = k.old[id]
+		}
 	}
-	return ok
+	k.mu.RUnlock()
+	if old {
+		k.mu.Lock()
+		k.add(id)
+		k.mu.Unlock()
+	}
+	return young || old
 }
 
 // Add remembers the claim.
@@ -61,8 +66,17 @@ func (k *KnownClaims) Add(c *Claim) {
 		number = uint32(len(k.scopes))
 		k.scopes[s] = number
 	}
-	if len(k.young) >= k.limit {
-		k.old, k.young = k.young, make(map[knownClaim]struct{}, k.limit)
+	k.add(knownClaim{c.User, number})
+}
+
+// add makes the claim young.
+func (k *KnownClaims) add(id knownClaim) {
+	if _, ok := k.young[id]; ok {
+		return
 	}
-	k.young[knownClaim{c.User, number}] = struct{}{}
+	if len(k.young) >= k.limit {
+		k.old, k.young = k.young, k.old
+		clear(k.young)
+	}
+	k.young[id] = struct{}{}
 }
