@@ -1,6 +1,7 @@
 package amau
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -14,35 +15,28 @@ import (
 // HMAC-SHA-256(pseudonym key, org ‖ 0x00 ‖ Okta user id).
 type UserKey [16]byte
 
+// userKeyText is the length of a user key's text.
+const userKeyText = 22
+
 // String returns the key as 22 characters of unpadded base64url.
 func (k UserKey) String() string { return base64.RawURLEncoding.EncodeToString(k[:]) }
 
 // ParseUserKey reads what [UserKey.String] wrote.
 func ParseUserKey(s string) (UserKey, error) {
-	var k UserKey
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != len(k) {
-		return k, fmt.Errorf("%q is not a user key of 22 base64url characters: %w", s, ErrBadInput)
+	if err != nil || len(s) != userKeyText { // the decoder alone would pass over line breaks
+		return UserKey{}, fmt.Errorf("%q is not a user key of 22 base64url characters: %w", s, ErrBadInput)
 	}
-	copy(k[:], b)
-	return k, nil
+	return UserKey(b), nil
 }
 
 // CompareUserKeys orders user keys by their text, byte by byte: the order in which ledgers
 // return them and in which a close digests them. It differs from the order of the raw bits.
 func CompareUserKeys(a, b UserKey) int {
-	// Six bits at a time, the first six that differ decide, through the place of their
-	// characters in ASCII. It is rare to look beyond the first byte.
-	for i := range a {
-		if a[i] != b[i] {
-			as, bs := a.String(), b.String()
-			if as < bs {
-				return -1
-			}
-			return 1
-		}
-	}
-	return 0
+	var as, bs [userKeyText]byte
+	base64.RawURLEncoding.Encode(as[:], a[:])
+	base64.RawURLEncoding.Encode(bs[:], b[:])
+	return bytes.Compare(as[:], bs[:])
 }
 
 // minKeyBytes is what a pseudonym key must have at least: 128 bits, as the user key itself.
