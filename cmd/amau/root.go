@@ -80,6 +80,7 @@ usage.`,
 	root.AddCommand(
 		newImportCmd(a),
 		newReportCmd(a),
+		newExplainCmd(a),
 		newVersionCmd(a),
 	)
 	// 100 columns hold the longest flags; words that are cut by the screen are harder to read.
