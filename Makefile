@@ -43,8 +43,10 @@ test: ## everything that a change must pass: checks, then all tests with the rac
 	CGO_ENABLED=1 go test -race -shuffle=on -count=1 ./...
 
 .PHONY: test-quick
-test-quick: ## go test ./..., with what is installed; tests that miss a program say so and skip
+test-quick: ## go test ./..., with what is installed; tests that miss a program are skipped
 	go test ./...
+	@missing=$$(scripts/tools --missing $(filter-out cc staticcheck,$(TEST_TOOLS)) | xargs); \
+		[ -z "$$missing" ] || echo "skipped what needs $$missing: make test installs that"
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, go.mod, template.yaml

@@ -123,6 +123,15 @@ func TestToolsInstallsOnce(t *testing.T) {
 	}
 }
 
+func TestToolsListsWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, ".stamps", "sam"), "1.0 in "+dir)
+	status, out := run(t, ".", []string{"AMAU_TOOLS=" + dir}, "./tools", "--missing", "sam", "cfn-lint", "duckdb", "chromium")
+	if status != 0 || out != "duckdb\nchromium\n" {
+		t.Errorf("status %d, %q", status, out)
+	}
+}
+
 func TestToolsTellsWhyAnInstallationFailed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "bin", "go"), goThat("echo no such version; exit 1"))
