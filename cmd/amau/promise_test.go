@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// promised returns the names in the first column of the table under a heading of OUTPUT.md.
+func promised(t *testing.T, heading string) []string {
+	t.Helper()
+	page, err := os.ReadFile("OUTPUT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("OUTPUT.md has no section %s", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var names []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(section, -1) {
+		names = append(names, row[1])
+	}
+	if len(names) == 0 {
+		t.Fatalf("the section %s has no table", heading)
+	}
+	return names
+}
+
+// golden returns what package report is known to write for a full year.
+func golden(t *testing.T, format string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "pkg", "report", "testdata", "year."+format+".golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestReportJSONIsAsPromised(t *testing.T) {
+	var document any
+	if err := json.Unmarshal(golden(t, "json"), &document); err != nil {
+		t.Fatal(err)
+	}
+	written, nulls := map[string]bool{}, map[string]bool{}
+	members(document, "", written, nulls)
+	names := promised(t, "`amau report --format json`")
+	for _, name := range names {
+		if parent, _, _ := strings.Cut(name, "forecast."); !written[name] && !nulls[parent+"forecast"] {
+			t.Errorf("OUTPUT.md promises %s, which the report does not have", name)
+		}
+		delete(written, name)
+	}
+	for name := range written {
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, name) }) {
+			t.Errorf("OUTPUT.md says nothing of %s", name)
+		}
+	}
+}
+
+// members adds the paths of all members of a document; sources, of which there may be any, are
+// one star. Those that are null are in nulls too.
+func members(v any, path string, into, nulls map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			if path == "coverage.sources" {
+				name = "*"
+			}
+			inner := strings.TrimPrefix(path+"."+name, ".")
+			into[inner] = true
+			members(value, inner, into, nulls)
+		}
+	case []any:
+		delete(into, path)
+		into[path+"[]"] = true
+		for _, value := range v {
+			members(value, path+"[]", into, nulls)
+		}
+	case nil:
+		nulls[path] = true
+	}
+}
+
+func TestReportCSVIsAsPromised(t *testing.T) {
+	rows, err := csv.NewReader(strings.NewReader(string(golden(t, "csv")))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := promised(t, "`amau report --format csv`"); !slices.Equal(rows[0], names) {
+		t.Errorf("OUTPUT.md promises the columns\n%v, the report has\n%v", names, rows[0])
+	}
+}
+
+func TestExplainIsAsPromised(t *testing.T) {
+	names := promised(t, "`amau explain --format csv`")
+	header, _, _ := strings.Cut(explanationOf(t, "csv"), "\n")
+	if header != strings.Join(names, ",") {
+		t.Errorf("OUTPUT.md promises the columns\n%v, explain has\n%s", names, header)
+	}
+	if tags := tagsOf(explainedJSON{}); !slices.Equal(tags, names) {
+		t.Errorf("OUTPUT.md promises the members\n%v, explain has\n%v", names, tags)
+	}
+}
+
+func TestImportIsAsPromised(t *testing.T) {
+	names := promised(t, "`amau import`")
+	if tags := tagsOf(importResult{}); !slices.Equal(tags, names) {
+		t.Errorf("OUTPUT.md promises the members\n%v, import has\n%v", names, tags)
+	}
+	var line strings.Builder
+	if err := (importResult{}).write(&line, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Join(names, "=0 ") + "=0\n"; line.String() != want {
+		t.Errorf("OUTPUT.md promises the line %q, import writes %q", want, line.String())
+	}
+}
+
+// tagsOf returns the names that a struct's fields have in JSON, in order.
+func tagsOf(v any) []string {
+	var tags []string
+	for i := range reflect.TypeOf(v).NumField() {
+		tag, _, _ := strings.Cut(reflect.TypeOf(v).Field(i).Tag.Get("json"), ",")
+		tags = append(tags, tag)
+	}
+	return tags
+}
