@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by the linker in builds by the Makefile: -ldflags "-X main.version=v1.2.3".
+var version string
+
 func newVersionCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
@@ -22,19 +25,18 @@ func newVersionCmd(a *app) *cobra.Command {
 	}
 }
 
-// versionLine describes the build, as far as the build recorded it.
+// versionLine describes the build, as far as it is known.
 func versionLine() string {
-	version, revision, dirty := "(unknown)", "", ""
+	built, revision := version, ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+		if built == "" {
+			built = info.Main.Version
+		}
 		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
+			if s.Key == "vcs.revision" {
 				revision = " " + s.Value[:min(12, len(s.Value))]
-			case s.Key == "vcs.modified" && s.Value == "true":
-				dirty = " (with local changes)"
 			}
 		}
 	}
-	return fmt.Sprintf("amau %s%s%s %s %s/%s", version, revision, dirty, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("amau %s%s %s %s/%s", built, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
