@@ -97,8 +97,15 @@ func FuzzParseDate(f *testing.F) {
 	})
 }
 
+// tb is what helpers need of a test, a benchmark or a property.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // terms parses terms that are known to be right.
-func terms(t testing.TB, s string) []amau.Term {
+func terms(t tb, s string) []amau.Term {
 	t.Helper()
 	list, err := amau.ParseTerms(s)
 	if err != nil {
@@ -107,7 +114,7 @@ func terms(t testing.TB, s string) []amau.Term {
 	return list
 }
 
-func zone(t testing.TB, name string) *time.Location {
+func zone(t tb, name string) *time.Location {
 	t.Helper()
 	loc, err := time.LoadLocation(name)
 	if err != nil {
@@ -117,7 +124,7 @@ func zone(t testing.TB, name string) *time.Location {
 }
 
 // contract returns the contract of the flags' values.
-func contract(t testing.TB, termList string, by amau.PeriodsBy, zoneName string) *amau.Contract {
+func contract(t tb, termList string, by amau.PeriodsBy, zoneName string) *amau.Contract {
 	t.Helper()
 	c, err := amau.NewContract(terms(t, termList), by, zone(t, zoneName))
 	if err != nil {

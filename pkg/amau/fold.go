@@ -16,12 +16,12 @@ type Fold struct {
 	batch  Batch
 	users  map[string]*userClaims // :: Okta user id -> what it claimed so far
 	period Period                 // of the last event: the next is likely in it
-	key    string                 // of period
 	index  int                    // of period in batch.Periods
+	keys   []string               // of batch.Periods
 	tally  int                    // of the last event's day in batch.Tallies
 	day    int                    // that day, in days since 1970
 	days   map[int]int            // :: day -> its index in batch.Tallies
-	ids    map[Meter]uint         // :: meter -> its bit
+	claims int                    // in the last batch: the next is likely as large
 }
 
 // maxFoldUsers bounds the users whose keys a fold remembers from batch to batch, at about 150
@@ -36,7 +36,7 @@ type userClaims struct {
 
 // NewFold returns an empty fold of events of one source.
 func (r *Recorder) NewFold(source Source) *Fold {
-	f := &Fold{r: r, source: source, now: r.Now().UTC().Truncate(time.Millisecond), users: map[string]*userClaims{}, ids: map[Meter]uint{}, days: map[int]int{}}
+	f := &Fold{r: r, source: source, now: r.Now().UTC().Truncate(time.Millisecond), users: map[string]*userClaims{}, days: map[int]int{}}
 	f.empty(nil)
 	return f
 }
@@ -93,6 +93,7 @@ func (f *Fold) Batch() Batch {
 func (f *Fold) Next() Batch {
 	b := f.batch
 	b.Summary.Claims = int64(len(b.Claims))
+	f.claims = len(b.Claims)
 	f.empty(slices.Clone(b.Periods))
 	if len(f.users) > maxFoldUsers {
 		clear(f.users)
@@ -106,7 +107,7 @@ func (f *Fold) forget() {
 	for _, u := range f.users {
 		clear(u.meters)
 	}
-	f.batch.Periods, f.period = nil, Period{}
+	f.batch.Periods, f.keys, f.period = nil, nil, Period{}
 }
 
 // Claims returns the number of distinct claims so far.
@@ -125,28 +126,23 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 	for len(u.meters) <= f.index {
 		u.meters = append(u.meters, 0)
 	}
-	var evidence Evidence
-	for _, meter := range [...]Meter{rule.Meter, Total} {
-		bit := f.bit(meter)
-		if u.meters[f.index]&bit != 0 {
-			continue
-		}
-		u.meters[f.index] |= bit
-		if evidence.Type == "" {
-			evidence = Evidence{Type: rule.Type, UUID: strings.Clone(e.UUID), Published: e.Published.UTC(), Source: f.source, Recorded: f.now}
-		}
-		f.batch.Claims = append(f.batch.Claims, Claim{Org: f.r.Org, Period: f.key, Meter: meter, User: u.key, Evidence: evidence})
+	fresh := (rule.bit | totalBit) &^ u.meters[f.index]
+	if fresh == 0 {
+		return
 	}
-}
-
-// bit returns the meter's bit in a user's set; there are at most 32 classes of rules.
-func (f *Fold) bit(m Meter) uint64 {
-	n, ok := f.ids[m]
-	if !ok {
-		n = uint(len(f.ids))
-		f.ids[m] = n
+	u.meters[f.index] |= fresh
+	if f.batch.Claims == nil {
+		f.batch.Claims = make([]Claim, 0, max(f.claims, 2))
 	}
-	return 1 << n
+	c := Claim{Org: f.r.Org, Period: f.keys[f.index], Meter: rule.Meter, User: u.key,
+		Evidence: Evidence{Type: rule.Type, UUID: strings.Clone(e.UUID), Published: e.Published.UTC(), Source: f.source, Recorded: f.now}}
+	if fresh&rule.bit != 0 {
+		f.batch.Claims = append(f.batch.Claims, c)
+	}
+	if fresh&totalBit != 0 {
+		c.Meter = Total
+		f.batch.Claims = append(f.batch.Claims, c)
+	}
 }
 
 // enter makes the period that holds t the current one.
@@ -154,10 +150,10 @@ func (f *Fold) enter(t time.Time) {
 	f.index = slices.IndexFunc(f.batch.Periods, func(p Period) bool { return p.Contains(t) })
 	if f.index < 0 {
 		f.index = len(f.batch.Periods)
-		f.batch.Periods = append(f.batch.Periods, f.r.Contract.PeriodOf(t))
+		p := f.r.Contract.PeriodOf(t)
+		f.batch.Periods, f.keys = append(f.batch.Periods, p), append(f.keys, p.Key())
 	}
 	f.period = f.batch.Periods[f.index]
-	f.key = f.period.Key()
 }
 
 // tallyOf returns the tally of the day in UTC that holds t.

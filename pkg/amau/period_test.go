@@ -10,7 +10,7 @@ import (
 )
 
 // at reads an instant of a test; a zone's offset may be given instead of Z.
-func at(t testing.TB, s string) time.Time {
+func at(t tb, s string) time.Time {
 	t.Helper()
 	instant, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {

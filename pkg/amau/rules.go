@@ -28,6 +28,8 @@ type Rule struct {
 	Type  string
 	Meter Meter
 	Hook  bool // an Okta event hook can deliver this type
+
+	bit uint64 // of the meter, in a user's set of meters; every rule of a meter has the same
 }
 
 // Rules are the event types that count. They are data: see rules.csv for the default ones.
@@ -51,6 +53,9 @@ func DefaultRules() *Rules {
 
 // maxMeters bounds the classes of a rules table; a [Fold] keeps a user's meters in 64 bits.
 const maxMeters = 32
+
+// totalBit is the bit of [Total]; the classes have those above.
+const totalBit = 1
 
 var meterName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
@@ -111,15 +116,16 @@ func (r *Rules) add(eventType string, meter Meter, hook string) error {
 	if _, twice := r.byType[eventType]; twice {
 		return fmt.Errorf("event type %s is named twice: %w", eventType, ErrBadInput)
 	}
-	rule := Rule{Type: eventType, Meter: meter, Hook: hook == "yes"}
-	r.list = append(r.list, rule)
-	r.byType[eventType] = rule
-	if !slices.Contains(r.meters, meter) {
-		if len(r.meters) == maxMeters {
+	class := slices.Index(r.meters, meter)
+	if class < 0 {
+		if class = len(r.meters); class == maxMeters {
 			return fmt.Errorf("more than %d meters: %w", maxMeters, ErrBadInput)
 		}
 		r.meters = append(r.meters, meter)
 	}
+	rule := Rule{Type: eventType, Meter: meter, Hook: hook == "yes", bit: totalBit << (class + 1)}
+	r.list = append(r.list, rule)
+	r.byType[eventType] = rule
 	return nil
 }
 

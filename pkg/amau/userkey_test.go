@@ -13,7 +13,7 @@ import (
 
 const passphrase = "correct horse battery staple"
 
-func keyer(t testing.TB, pseudonymKey string) *amau.Keyer {
+func keyer(t tb, pseudonymKey string) *amau.Keyer {
 	t.Helper()
 	k, err := amau.NewKeyer([]byte(pseudonymKey))
 	if err != nil {
