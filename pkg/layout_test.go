@@ -51,6 +51,8 @@ var allowed = []edges{
 	{folder: "pkg/awsenv", foreign: []string{"github.com/aws/aws-sdk-go-v2/aws"}},
 	{folder: "pkg/secret", foreign: []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager", "github.com/aws/smithy-go"}},
 	{folder: "pkg/queue", own: []string{"pkg/amau"}, foreign: []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sqs", "github.com/aws/smithy-go"}},
+	{folder: "pkg/metrics"},
+	{folder: "pkg/deployed", own: []string{"pkg/amau", "pkg/metrics"}},
 	{folder: "pkg/receiver", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/report", own: []string{"pkg/amau"}, foreign: []string{"github.com/jedib0t/go-pretty/v6"}},
 	{folder: "pkg/mail", foreign: []string{

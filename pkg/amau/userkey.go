@@ -21,6 +21,15 @@ const userKeyText = 22
 // String returns the key as 22 characters of unpadded base64url.
 func (k UserKey) String() string { return base64.RawURLEncoding.EncodeToString(k[:]) }
 
+// MarshalText writes the key as [UserKey.String] does, so that JSON holds it as text.
+func (k UserKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (k *UserKey) UnmarshalText(text []byte) (err error) {
+	*k, err = ParseUserKey(string(text))
+	return err
+}
+
 // ParseUserKey reads what [UserKey.String] wrote.
 func ParseUserKey(s string) (UserKey, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
