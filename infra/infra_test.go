@@ -83,7 +83,7 @@ func TestParameterPatterns(t *testing.T) {
 		{"OktaApiSecretArn", []string{"", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:okta/api-AbCdEf"}, []string{"okta-api", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*"}},
 		{"ExistingTable", []string{"", "okta-amau-LedgerTable-1ABC"}, []string{"*", "ab"}},
 		{"ExistingUserKeySecretArn", []string{""}, []string{"*"}},
-		{"Org", []string{"default", "acme.okta.com"}, []string{"", "Acme", "*", "a#b"}},
+		{"Org", []string{"default", "Acme.okta.com"}, []string{"", "*", "a#b", "a b"}},
 		{"SilenceHours", []string{"1", "12", "168"}, []string{"0", "169", "1.5", ""}},
 		{"ThrottlingRate", []string{"500"}, []string{"0", "", "-1"}},
 		{"ExcludeUsers", []string{"", "00u1", "00u1,00u2"}, []string{"00u1, 00u2", ","}},
