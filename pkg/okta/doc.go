@@ -6,6 +6,12 @@
 // delivery, an EventBridge envelope of Log Streaming, a page of the System Log API, and a
 // single LogEvent. [ReadFile] reads files of them, of any size.
 //
+// # The API
+//
+// A [Client] asks one org: for the System Log, page by page ([Client.Log]). It keeps to a share
+// of the org's rate limit, waits and tries again where that helps, and says what to do where it
+// does not.
+//
 // # What is rejected
 //
 // The JSON must be well-formed (RFC 8259, nested at most 1,000 deep). Of a LogEvent only the
