@@ -11,7 +11,8 @@ import (
 // PeriodState says how final a period's numbers are.
 type PeriodState string
 
-// The states of a period at the instant that a report is made for.
+// The states of a period at the instant that a report is made, whichever year it is for: its
+// numbers hold everything recorded up to then.
 const (
 	Final       PeriodState = "final"       // closed
 	Provisional PeriodState = "provisional" // over, but not closed yet
@@ -94,7 +95,7 @@ func BuildReport(ctx context.Context, store Store, cfg ReportConfig) (*Report, e
 		return nil, err
 	}
 	for _, p := range r.Year.Periods {
-		r.Periods = append(r.Periods, PeriodReport{Period: p, State: stateOf(p, cfg.AsOf)})
+		r.Periods = append(r.Periods, PeriodReport{Period: p, State: stateOf(p, now)})
 	}
 	if err := r.count(ctx, store, recorded); err != nil {
 		return nil, err
