@@ -137,7 +137,8 @@ func (a *app) settings() (settings, error) {
 }
 
 // date reads a flag that names a day, as noon of that day in zone: an instant that every zone
-// has, and that lies in the period that the day belongs to. An empty value is the zero time.
+// has, and that lies in the period that the day belongs to. An empty value and today are the zero
+// time, which stands for now.
 func (a *app) date(flag, value string, zone *time.Location) (time.Time, error) {
 	if value == "" {
 		return time.Time{}, nil
@@ -145,6 +146,9 @@ func (a *app) date(flag, value string, zone *time.Location) (time.Time, error) {
 	d, err := amau.ParseDate(value)
 	if err != nil {
 		return time.Time{}, usagef("%s: %w", a.flagName(flag), err)
+	}
+	if d == amau.DateOf(a.now().In(zone)) {
+		return time.Time{}, nil
 	}
 	return time.Date(d.Year, d.Month, d.Day, 12, 0, 0, 0, zone), nil
 }
