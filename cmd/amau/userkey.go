@@ -5,8 +5,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/secret"
 )
 
 // keeper is a ledger that makes a pseudonym key once and keeps it.
@@ -48,12 +53,22 @@ func (a *app) userKey(ctx context.Context, store amau.Store) (key []byte, from s
 		key, err = k.UserKey(ctx)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", from, err)
+		return nil, "", fmt.Errorf("%s: %w", from, err)
 	}
 	return key, from, nil
 }
 
+// secretTimeout bounds the reading of a secret with its retries.
+const secretTimeout = 20 * time.Second
+
 // readSecret returns the text of a secret in AWS Secrets Manager.
-func (a *app) readSecret(context.Context, string) ([]byte, error) {
-	return nil, fmt.Errorf("not built in yet")
+func (a *app) readSecret(ctx context.Context, arn string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+	defer cancel()
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the AWS settings: %w", err)
+	}
+	text, err := secret.Read(ctx, secretsmanager.NewFromConfig(cfg), arn)
+	return []byte(text), err
 }
