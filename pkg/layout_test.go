@@ -54,6 +54,7 @@ var allowed = []edges{
 	{folder: "pkg/metrics"},
 	{folder: "pkg/deployed", own: []string{"pkg/amau", "pkg/metrics"}},
 	{folder: "pkg/receiver", own: []string{"pkg/amau", "pkg/okta"}},
+	{folder: "pkg/simulate", own: []string{"pkg/amau"}},
 	{folder: "pkg/report", own: []string{"pkg/amau"}, foreign: []string{"github.com/jedib0t/go-pretty/v6"}},
 	{folder: "pkg/mail", foreign: []string{
 		"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sesv2", "github.com/aws/smithy-go", "github.com/wneessen/go-mail",
