@@ -257,8 +257,8 @@ func (r *Recorder) readNotes(ctx context.Context) error {
 	prepared := map[string]bool{}
 	for _, p := range recorded {
 		prepared[p.Key()] = true
-		r.mismatch = r.mismatch || !p.Same(r.Contract.PeriodOf(p.Start))
 	}
+	r.mismatch = OtherDefinition(recorded, r.Contract)
 	r.prepared = prepared
 	return nil
 }
@@ -301,4 +301,9 @@ func RecordedPeriods(ctx context.Context, notes Notes, org string) ([]Period, er
 	}
 	slices.SortFunc(periods, func(a, b Period) int { return a.Start.Compare(b.Start) })
 	return periods, nil
+}
+
+// OtherDefinition reports whether any of the recorded periods is not one of the contract's.
+func OtherDefinition(recorded []Period, c *Contract) bool {
+	return slices.ContainsFunc(recorded, func(p Period) bool { return !p.Same(c.PeriodOf(p.Start)) })
 }
