@@ -81,6 +81,7 @@ usage.`,
 		newImportCmd(a),
 		newReportCmd(a),
 		newExplainCmd(a),
+		newSimulateCmd(a),
 		newVersionCmd(a),
 	)
 	// 100 columns hold the longest flags; words that are cut by the screen are harder to read.

@@ -24,7 +24,7 @@ type renderer struct {
 func (w *renderer) event(buf []byte, e *event, inHook bool) []byte {
 	w.buf, w.e, w.spec, w.app, w.hook = buf, e, &specs[e.kind], &w.org.apps[e.app], inHook
 	w.rand = rng(e.random)
-	w.nulls = w.rand.chance(0.75) || e.kind == sessionPreview
+	w.nulls = w.rand.chance(0.6) || e.kind == sessionPreview
 	members := []func(*renderer){
 		(*renderer).head, (*renderer).client, (*renderer).device, (*renderer).actor, (*renderer).outcome, (*renderer).targets,
 		(*renderer).transaction, (*renderer).debug, (*renderer).legacy, (*renderer).authentication, (*renderer).security, (*renderer).request,

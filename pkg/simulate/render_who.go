@@ -100,6 +100,9 @@ func (w *renderer) ip() {
 func (w *renderer) chain(place string) {
 	w.put(`"ipChain":[{"ip":"`)
 	w.ip()
+	if w.rand.chance(0.5) {
+		place = "null"
+	}
 	w.put(`","geographicalContext":`, place, `,"version":"V4",`)
 	w.null("source")
 	w.closes()
