@@ -32,7 +32,7 @@ type Claim struct {
 // Evidence is the event that first made a claim, and how and when it came.
 type Evidence struct {
 	Type      string    // event type
-	UUID      string    // event uuid
+	UUID      string    // event uuid, at most 128 bytes of it
 	Published time.Time // to the nanosecond, UTC
 	Source    Source
 	Recorded  time.Time // to the millisecond, UTC

@@ -28,6 +28,19 @@ type Fold struct {
 // bytes each.
 const maxFoldUsers = 1 << 18
 
+// maxUUID bounds what is kept of an event's uuid, in bytes. Okta's have 36. Without a bound one
+// strange event could make a claim too large for a ledger or a queue, which would then refuse
+// all that came with it.
+const maxUUID = 128
+
+// evidenceUUID returns a copy of uuid, cut to what is kept.
+func evidenceUUID(uuid string) string {
+	if len(uuid) > maxUUID {
+		return strings.ToValidUTF8(uuid[:maxUUID], "") // without half a character at the end
+	}
+	return strings.Clone(uuid)
+}
+
 // userClaims remembers a user's key and, for each period of the batch, the meters claimed.
 type userClaims struct {
 	key    UserKey
@@ -135,7 +148,7 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 		f.batch.Claims = make([]Claim, 0, max(f.claims, 2))
 	}
 	c := Claim{Org: f.r.Org, Period: f.keys[f.index], Meter: rule.Meter, User: u.key,
-		Evidence: Evidence{Type: rule.Type, UUID: strings.Clone(e.UUID), Published: e.Published.UTC(), Source: f.source, Recorded: f.now}}
+		Evidence: Evidence{Type: rule.Type, UUID: evidenceUUID(e.UUID), Published: e.Published.UTC(), Source: f.source, Recorded: f.now}}
 	if fresh&rule.bit != 0 {
 		f.batch.Claims = append(f.batch.Claims, c)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"pgregory.net/rapid"
@@ -209,6 +210,23 @@ func TestFoldKeepsNothingOfTheEvent(t *testing.T) {
 }
 
 // An event that cannot count need not say when it was; it is then in no day's tally.
+// The event still counts; only its evidence is cut.
+func TestFoldCutsAStrangeUUID(t *testing.T) {
+	r := recorder(t, nil)
+	for _, uuid := range []string{strings.Repeat("x", 1<<20), "x" + strings.Repeat("é", 1<<19)} {
+		e := people(1, sessionStart)[0]
+		e.UUID = uuid
+		b := r.Batch(amau.FromHook, []amau.Event{e})
+		if len(b.Claims) != 2 {
+			t.Fatalf("%d claims, want 2", len(b.Claims))
+		}
+		got := b.Claims[0].UUID
+		if len(got) < 125 || len(got) > 128 || !strings.HasPrefix(uuid, got) || !utf8.ValidString(got) {
+			t.Errorf("the evidence has a uuid of %d bytes: %q", len(got), got)
+		}
+	}
+}
+
 func TestFoldWithoutPublished(t *testing.T) {
 	f := recorder(t, nil).NewFold(amau.FromImport)
 	f.Add(&amau.Event{Type: "user.session.end"})
