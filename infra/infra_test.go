@@ -289,3 +289,23 @@ func TestThrottlingIsFarAboveWhatOktaSends(t *testing.T) {
 		t.Errorf("ThrottlingRate %d (%v) is too low", rate, err)
 	}
 }
+
+// Of the types that count, an event hook can carry these two only; Okta refuses the others.
+func TestTerraformSubscribesToWhatAHookCanCarry(t *testing.T) {
+	main := readFile(t, "infra/okta/main.tf")
+	block := regexp.MustCompile(`(?s)events = \[(.*?)\]`).FindStringSubmatch(main)
+	if block == nil {
+		t.Fatal("infra/okta/main.tf has no events")
+	}
+	var types []string
+	for _, m := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(block[1], -1) {
+		types = append(types, m[1])
+	}
+	slices.Sort(types)
+	if want := []string{"user.authentication.sso", "user.session.start"}; !slices.Equal(types, want) {
+		t.Errorf("events %q, not %q", types, want)
+	}
+	if !strings.Contains(main, "var.secret_in_state_is_fine && ") {
+		t.Error("the secret goes into the state without being asked")
+	}
+}
