@@ -225,6 +225,9 @@ func TestFunctions(t *testing.T) {
 		if at(r, "Metadata", "BuildMethod") != "makefile" {
 			t.Errorf("%s is not built by make", id)
 		}
+		if got := at(r, "Metadata", "WorkingDirectory", "Fn::Sub"); got != "infra/arch/${Architecture}" {
+			t.Errorf("%s: make would not know the architecture: WorkingDirectory is %v", id, got)
+		}
 	}
 	if got := at(tmpl, "Globals", "Function", "Runtime"); got != "provided.al2023" {
 		t.Errorf("runtime %v", got)
