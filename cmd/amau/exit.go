@@ -40,5 +40,8 @@ func message(err error) string {
 	}
 	// The mark matters to programs; to people the rest of the sentence says it already.
 	text := strings.ReplaceAll(err.Error(), ": "+amau.ErrBadInput.Error(), "")
+	if errors.Is(err, amau.ErrUserKeyMismatch) {
+		text += "; give the key of its writers with --user-key-file or --user-key-secret"
+	}
 	return strings.Join(strings.Fields(text), " ")
 }

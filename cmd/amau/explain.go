@@ -71,7 +71,7 @@ func (a *app) explain(ctx context.Context, args, only []string, format string) e
 		return err
 	}
 	if err = amau.CheckUserKey(ctx, store, s.org, e.keyer); err != nil {
-		return fmt.Errorf("explain: %w; give the key that the writers use with --user-key-file or --user-key-secret", err)
+		return fmt.Errorf("explain: %w", err)
 	}
 	if e.periods, err = a.recordedPeriods(ctx, store, s.org, only); err != nil {
 		return err

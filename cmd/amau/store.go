@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
 	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/ledger/dynamo"
 )
 
 // storeMode says what a command is going to do with the ledger.
@@ -37,7 +41,33 @@ func (a *app) openStore(ctx context.Context, mode storeMode) (amau.Store, error)
 	if err != nil {
 		return nil, err
 	}
+	if kind == kindDynamoDB {
+		return openDynamoDB(ctx, name)
+	}
 	return nil, fmt.Errorf("open the ledger %s:%s: not built in yet", kind, name)
+}
+
+// openDynamoDB opens the ledger in a table, which a deployment made. It makes no request to the
+// table: a wrong name shows at the first one.
+func openDynamoDB(ctx context.Context, table string) (amau.Store, error) {
+	cfg, err := awsConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dynamo.Open(cfg, table, dynamo.Options{})
+}
+
+// awsConfig returns the AWS settings as all AWS tools find them: environment, profile, single
+// sign-on, role.
+func awsConfig(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("find the AWS settings: %w", err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, usagef("AWS needs a region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
+	}
+	return cfg, nil
 }
 
 // recorder returns the recorder that writes to store by the settings, with the pseudonym key.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -65,9 +64,9 @@ const secretTimeout = 20 * time.Second
 func (a *app) readSecret(ctx context.Context, arn string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
 	defer cancel()
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsConfig(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find the AWS settings: %w", err)
+		return nil, err
 	}
 	text, err := secret.Read(ctx, secretsmanager.NewFromConfig(cfg), arn)
 	return []byte(text), err
