@@ -53,6 +53,7 @@ var allowed = []edges{
 	{folder: "pkg/queue", own: []string{"pkg/amau"}, foreign: []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sqs", "github.com/aws/smithy-go"}},
 	{folder: "pkg/metrics"},
 	{folder: "pkg/deployed", own: []string{"pkg/amau", "pkg/metrics"}},
+	{folder: "pkg/pull", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/receiver", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/simulate", own: []string{"pkg/amau"}},
 	{folder: "pkg/report", own: []string{"pkg/amau"}, foreign: []string{"github.com/jedib0t/go-pretty/v6"}},
