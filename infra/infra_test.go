@@ -67,6 +67,32 @@ func TestParametersExplainThemselves(t *testing.T) {
 	}
 }
 
+// The table in docs/deploy.md names every parameter with its default.
+func TestParametersAreDocumented(t *testing.T) {
+	documented := map[string]string{} // :: parameter -> default
+	for _, line := range strings.Split(readFile(t, "docs/deploy.md"), "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(cells[1], " `") {
+			continue
+		}
+		defaults := strings.Split(strings.ReplaceAll(strings.TrimSpace(cells[2]), "`", ""), ", ")
+		for i, id := range strings.Split(strings.ReplaceAll(strings.TrimSpace(cells[1]), "`", ""), ", ") {
+			documented[id] = defaults[min(i, len(defaults)-1)]
+		}
+	}
+	parameters := loadTemplate(t)["Parameters"].(object)
+	for id, p := range parameters {
+		if got, ok := documented[id]; !ok || got != at(p, "Default") {
+			t.Errorf("%s: docs/deploy.md has the default %q (listed: %v), template.yaml %q", id, got, ok, at(p, "Default"))
+		}
+	}
+	for id := range documented {
+		if parameters[id] == nil {
+			t.Errorf("docs/deploy.md lists %s, which is no parameter", id)
+		}
+	}
+}
+
 func TestParameterPatterns(t *testing.T) {
 	parameters := loadTemplate(t)["Parameters"]
 	cases := []struct {
