@@ -28,8 +28,8 @@ type Recorder struct {
 	ledger Ledger
 
 	mu       sync.Mutex
-	prepared map[string]bool // :: period key -> the ledger has a note of it
-	mismatch bool            // the ledger holds periods of another definition
+	prepared map[string]Period // :: period key -> as the ledger's note has it
+	mismatch bool              // the ledger holds periods of another definition
 }
 
 // NewRecorder returns a recorder that writes to ledger. It does not touch the ledger yet.
@@ -216,20 +216,34 @@ func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
 		return fmt.Errorf("a batch of pseudonym key %s: %w", b.KeyID, ErrUserKeyMismatch)
 	}
 	for _, p := range b.Periods {
-		if r.prepared[p.Key()] {
-			continue
+		recorded, ok := r.prepared[p.Key()]
+		if !ok {
+			var err error
+			if recorded, err = r.notePeriod(ctx, p); err != nil {
+				return fmt.Errorf("write down period %s: %w", p.ID, err)
+			}
+			r.prepared[p.Key()] = recorded
 		}
-		value, err := json.Marshal(p)
-		if err != nil {
-			return fmt.Errorf("write down period %s: %w", p.ID, err)
-		}
-		_, err = r.ledger.PutNote(ctx, b.Org, Note{Name: notePeriod + p.Key(), Value: value})
-		if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another writer was first
-			return fmt.Errorf("write down period %s: %w", p.ID, err)
-		}
-		r.prepared[p.Key()] = true
+		r.mismatch = r.mismatch || !p.Same(recorded)
 	}
 	return nil
+}
+
+// notePeriod leaves a note of the period and returns what it says: another writer, perhaps of
+// another definition, may have been first.
+func (r *Recorder) notePeriod(ctx context.Context, p Period) (recorded Period, err error) {
+	value, err := json.Marshal(p)
+	if err != nil {
+		return Period{}, err
+	}
+	note, err := r.ledger.PutNote(ctx, r.Org, Note{Name: notePeriod + p.Key(), Value: value})
+	if errors.Is(err, ErrConflict) {
+		note, err = r.ledger.Note(ctx, r.Org, notePeriod+p.Key())
+	}
+	if err != nil {
+		return Period{}, err
+	}
+	return recorded, json.Unmarshal(note.Value, &recorded)
 }
 
 // readNotes reads what earlier writers left and leaves the key's id if none did.
@@ -254,9 +268,9 @@ func (r *Recorder) readNotes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	prepared := map[string]bool{}
+	prepared := map[string]Period{}
 	for _, p := range recorded {
-		prepared[p.Key()] = true
+		prepared[p.Key()] = p
 	}
 	r.mismatch = OtherDefinition(recorded, r.Contract)
 	r.prepared = prepared
