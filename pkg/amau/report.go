@@ -175,7 +175,7 @@ func (p *PeriodReport) count(ctx context.Context, store Store, org string, meter
 
 // cover adds up what each source brought on the days of the year.
 func (r *Report) cover(ctx context.Context, store Store) error {
-	first, last := r.Periods[0].Start.UTC(), r.Periods[len(r.Periods)-1].End.UTC()
+	first, last := r.Periods[0].Start.UTC(), r.Periods[len(r.Periods)-1].End.Add(-1).UTC()
 	tallies, err := store.Tallies(ctx, r.Org, first.Format(time.DateOnly), last.Format(time.DateOnly))
 	if err != nil {
 		return fmt.Errorf("read what the sources brought: %w", err)

@@ -38,7 +38,7 @@ func (r *Report) warnDefinition(recorded []Period) {
 		}
 	}
 	if len(others) > 0 {
-		r.warnf("Other periods than this report's were recorded in: %s. This report counts by %s. If that is right, rebuild by importing the events again, or by pulling those of the last 90 days; if not, report with the definition that the writers use.",
+		r.warnf("Other periods than this report's were recorded in: %s. This report counts by %s. If that is right, rebuild: import the events again into a new ledger, or pull those of the last 90 days into one; if not, report with the definition that the writers use.",
 			strings.Join(others, ", "), r.Contract)
 	}
 }
