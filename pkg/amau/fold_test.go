@@ -209,7 +209,6 @@ func TestFoldKeepsNothingOfTheEvent(t *testing.T) {
 	}
 }
 
-// An event that cannot count need not say when it was; it is then in no day's tally.
 // The event still counts; only its evidence is cut.
 func TestFoldCutsAStrangeUUID(t *testing.T) {
 	r := recorder(t, nil)
@@ -227,6 +226,7 @@ func TestFoldCutsAStrangeUUID(t *testing.T) {
 	}
 }
 
+// An event that cannot count need not say when it was; it is then in no day's tally.
 func TestFoldWithoutPublished(t *testing.T) {
 	f := recorder(t, nil).NewFold(amau.FromImport)
 	f.Add(&amau.Event{Type: "user.session.end"})
