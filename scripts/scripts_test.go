@@ -284,6 +284,37 @@ func machine(t *testing.T, name string) elf.Machine {
 	return file.Machine
 }
 
+// .ci/run passes a clean run of make test, and fails when that fails or leaves something behind.
+func TestCIRun(t *testing.T) {
+	tests := []struct{ name, recipe, want string }{
+		{"clean", "@true", "nothing left behind"},
+		{"no input, and CI set", `@! read -r line && test "$$CI" = true`, "nothing left behind"},
+		{"a failure", "@echo failing; false", "failing"},
+		{"a file", "@touch new.txt", "?? new.txt"},
+		{"a temporary file", "@mktemp -d >/dev/null", "left behind: temporary files"},
+		{"a process", "@nohup sleep 60 >/dev/null 2>&1 &", "left behind: process"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := os.Stat("/proc/self/environ"); err != nil && tt.name == "a process" {
+				t.Skip("no /proc here to find processes by")
+			}
+			dir := module(t, []string{"Makefile", "test:\n\t" + tt.recipe + "\n"}, ".ci/run")
+			for _, args := range [][]string{{"init", "-q"}, {"add", "."}} {
+				if status, out := run(t, dir, nil, "git", args...); status != 0 {
+					t.Fatal(out)
+				}
+			}
+			status, out := run(t, dir, nil, "bash", ".ci/run")
+			clean := tt.want == "nothing left behind"
+			if (status == 0) != clean || !strings.Contains(out, tt.want) || strings.Contains(out, "nothing left behind") != clean {
+				t.Errorf("status %d, %q, want %q", status, out, tt.want)
+			}
+		})
+	}
+}
+
 func TestMakeFunctions(t *testing.T) {
 	dir := module(t, []string{"functions/hook/main.go", "package main\n\nfunc main() {}\n"},
 		"Makefile", "functions/Makefile", "infra/arch/arm64/arch.mk", "infra/arch/x86_64/arch.mk", "scripts/check-samconfig")
