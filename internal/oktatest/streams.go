@@ -93,7 +93,11 @@ func (o *Org) Stream(events ...Event) {
 			return
 		}
 		body := envelope("aws.partner/okta.com/org/"+s.Settings["eventSourceName"], &events[i])
-		if target(body) == nil || target(body) == nil {
+		err := target(body)
+		if err != nil {
+			err = target(body)
+		}
+		if err == nil {
 			o.acked("stream", events[i:i+1])
 			continue
 		}

@@ -25,7 +25,7 @@ const (
 
 // ErrLinkRefused says that Okta does not take a link that it gave out earlier: it expired, or
 // it was made for another filter or org. Begin anew with [Client.FirstLog].
-var ErrLinkRefused = errors.New("Okta does not take the stored link any more")
+var ErrLinkRefused = errors.New("the stored link is not taken by Okta any more")
 
 // LogPage is one answer of the System Log to a polling request.
 type LogPage struct {
