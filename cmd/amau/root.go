@@ -78,6 +78,7 @@ usage.`,
 	)
 	a.flags.register(root)
 	root.AddCommand(
+		newServeCmd(a),
 		newImportCmd(a),
 		newReportCmd(a),
 		newExplainCmd(a),

@@ -242,6 +242,3 @@ func writeTruth(w io.Writer, t *simulate.Truth, name string) error {
 	}
 	return out.WriteAll(rows)
 }
-
-// envHookSecret holds the value of the Authorization header.
-const envHookSecret = "AMAU_HOOK_SECRET"
