@@ -282,6 +282,9 @@ const (
 // request per hook. A time-out or 5xx is tried once more, a 4xx is not (FACTS 1.3); a delivery
 // that failed is in the log as event_hook.delivery (FACTS 1.6). It returns every attempt.
 func (o *Org) Deliver(events ...Event) []Attempt {
+	for i := range events {
+		events[i].fill()
+	}
 	o.mu.Lock()
 	var hooks []hook
 	for _, h := range o.hooks {
