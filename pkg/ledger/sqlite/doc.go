@@ -1,0 +1,43 @@
+// Package sqlite keeps a ledger in one SQLite file, for one machine: [Open] it to write,
+// [OpenReadOnly] to report. Several processes may use the same file at once, if it lies on a
+// local disk.
+//
+// # Durability
+//
+// The file is in WAL mode with synchronous=FULL: what [Ledger.Claim] and [Ledger.PutNote]
+// acknowledged has been synced to the disk and survives a killed process and a power failure.
+// Callers that write at the same time share one transaction and one sync (group commit), so a
+// busy receiver's cost is per commit, not per delivery. Tallies are written with the next
+// commit, or a tenth of a second later.
+//
+// # Reading the file
+//
+// Anyone with the sqlite3 tool can read the ledger, also while it is written:
+//
+//	sqlite3 -readonly amau.db "SELECT period, meter, count(*) FROM claims GROUP BY 1, 2"
+//
+// The view claims has a row for each claim:
+//
+//	org        name of the Okta org
+//	period     start of the period in UTC, 2026-01-15T00:00:00Z
+//	meter      session, sso, api, total …
+//	user       user key: 22 characters, a keyed hash of the Okta user id
+//	type       evidence: the type of the event that first made the claim
+//	uuid       its uuid
+//	published  when it happened, RFC 3339 in UTC
+//	source     how it came: hook, stream, pull, import
+//	recorded   when it was recorded, RFC 3339 in UTC
+//
+// Behind it the table claim has numbers instead of repeated texts: scope is the id of a row in
+// the table scope (org, period, meter); type and source are ids in the table word; published
+// and recorded are milliseconds since 1970, or RFC 3339 text where that would lose something.
+// Its primary key (scope, user) is what makes a claim unique.
+//
+//	tally      what a source brought on a day (UTC): events, counted, no_user, new_claims, last_event
+//	note       named facts of an org: recorded periods, closes, cursors; version counts the writes
+//	setting    facts about the ledger; pseudonym_key is secret (hence the file's mode 0600)
+//	migration  the steps that made the schema, with the time of each
+//
+// Never edit a ledger by hand: it is a grow-only set, and writers remember what they have seen
+// in it.
+package sqlite

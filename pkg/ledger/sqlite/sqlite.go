@@ -1,0 +1,147 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+)
+
+// Options tune a ledger. The zero value is right for most uses.
+type Options struct {
+	// KnownClaims bounds the claims that are remembered to be in the ledger, so that a repeated
+	// one costs no transaction; about 60 bytes each. Default: 262,144. Negative: none.
+	KnownClaims int
+
+	// BusyTimeout is how long a write waits for another process's. Default: 10 s.
+	BusyTimeout time.Duration
+
+	// Readers bounds the reads at a time. Default: 8.
+	Readers int
+}
+
+func (o Options) withDefaults() Options {
+	if o.KnownClaims == 0 {
+		o.KnownClaims = 1 << 18
+	}
+	if o.BusyTimeout <= 0 {
+		o.BusyTimeout = 10 * time.Second
+	}
+	if o.Readers <= 0 {
+		o.Readers = 8
+	}
+	return o
+}
+
+// Ledger is a ledger in one SQLite file. It is safe for concurrent use.
+type Ledger struct {
+	path    string
+	readers *sql.DB
+	writer  *writer // nil when opened to read only
+	known   *amau.KnownClaims
+	close   sync.Once
+	closed  error // of the first Close
+}
+
+var _ amau.Store = (*Ledger)(nil)
+
+// errReadOnly is the error of a write to a ledger that was opened to read only.
+var errReadOnly = errors.New("the ledger is open for reading only")
+
+// Open opens the ledger at path for reading and writing, and makes it, with mode 0600, if there
+// is none; the folder must exist. It fails, and leaves the file as it is, when the file is not a
+// ledger, is damaged, or was written by a newer version.
+func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
+	o = o.withDefaults()
+	path, err := makeFile(path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := openWriter(ctx, path, o)
+	if err != nil {
+		return nil, failed("open the ledger", path, err)
+	}
+	return &Ledger{path: path, readers: openReaders(path, o, false), writer: w, known: amau.NewKnownClaims(o.KnownClaims)}, nil
+}
+
+// OpenReadOnly opens the ledger at path for reading. It creates no ledger: where there is none
+// the error is [io/fs.ErrNotExist].
+func OpenReadOnly(ctx context.Context, path string, o Options) (*Ledger, error) {
+	o = o.withDefaults()
+	path, err := findFile(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{path: path, readers: openReaders(path, o, false), known: amau.NewKnownClaims(0)}
+	err = l.checkReadable(ctx)
+	if mayBeFrozen(path, err) {
+		err = l.readers.Close()
+		l.readers = openReaders(path, o, true)
+		err = errors.Join(err, l.checkReadable(ctx))
+	}
+	if err != nil {
+		return nil, errors.Join(failed("open the ledger", path, err), l.readers.Close())
+	}
+	return l, nil
+}
+
+// Path returns the path of the ledger's file.
+func (l *Ledger) Path() string { return l.path }
+
+// Close writes what is pending and releases the file. Calls after the first do nothing.
+func (l *Ledger) Close() error {
+	l.close.Do(func() {
+		var err error
+		if l.writer != nil {
+			err = l.writer.close()
+		}
+		// The readers go last: the last connection moves the log's content into the file.
+		if err = errors.Join(err, l.readers.Close()); err != nil {
+			l.closed = failed("close the ledger", l.path, err)
+		}
+	})
+	return l.closed
+}
+
+const settingUserKey = "pseudonym_key"
+
+// UserKey returns the ledger's own pseudonym key: 32 random bytes as 64 hexadecimal digits. The
+// first call that may write makes and keeps it; from then on it is the same for everyone. A
+// ledger that is open for reading only and has none gives an error.
+func (l *Ledger) UserKey(ctx context.Context) ([]byte, error) {
+	const read = "SELECT value FROM setting WHERE name = ?"
+	var key string
+	err := l.readers.QueryRowContext(ctx, read, settingUserKey).Scan(&key)
+	if err == nil {
+		return []byte(key), nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return nil, l.failed("read the pseudonym key", err)
+	}
+	if l.writer == nil {
+		return nil, fmt.Errorf("the ledger %s keeps no pseudonym key; give the one that its writers use", l.path)
+	}
+	var made [32]byte
+	rand.Read(made[:])
+	// Of two processes that come here at once, one stores its key, and both read that one.
+	err = l.writer.do(ctx, &job{run: func(c *conn) error {
+		_, err := c.exec("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", settingUserKey, hex.EncodeToString(made[:]))
+		return err
+	}})
+	if err == nil {
+		err = l.readers.QueryRowContext(ctx, read, settingUserKey).Scan(&key)
+	}
+	if err != nil {
+		return nil, l.failed("keep a pseudonym key", err)
+	}
+	return []byte(key), nil
+}
+
+// failed says what was being done to the ledger when err happened.
+func (l *Ledger) failed(doing string, err error) error { return failed(doing, l.path, err) }

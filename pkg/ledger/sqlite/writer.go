@@ -1,0 +1,274 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+)
+
+const (
+	// tallyDelay is how long tallies wait for a commit that takes them along.
+	tallyDelay = 100 * time.Millisecond
+
+	// maxCommit bounds the claims of one transaction, so that memory is bounded and a small
+	// write does not wait long behind large ones. A single call may be larger.
+	maxCommit = 1 << 17
+
+	// checkpointPages is how long the log grows, in pages, before a commit moves it into the
+	// file: 16 MB.
+	checkpointPages = 4096
+)
+
+// errClosed is the error of a write to a closed ledger.
+var errClosed = errors.New("the ledger is closed")
+
+// job is what one caller wants to have written: claims, or what run does.
+type job struct {
+	ctx    context.Context
+	claims []amau.Claim
+	isNew  []bool
+	run    func(*conn) error
+
+	err  error
+	done chan struct{} // closed when isNew and err are final
+}
+
+// writer owns the connection that writes. Its goroutine takes all jobs that came while the last
+// commit ran and commits them as one (group commit).
+type writer struct {
+	conn  *conn
+	batch *batch
+
+	mu      sync.Mutex
+	queue   []*job
+	tallies map[tallyKey]amau.Tally
+	due     bool // the tallies have waited long enough
+	closing bool
+
+	wake  chan struct{} // has room for one
+	ended chan struct{} // closed when the goroutine has ended
+	err   error         // of the last tallies, once ended is closed
+}
+
+// openWriter opens the file at path for writing, brings it to this version and starts the
+// writer.
+func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
+	// With fdatasync a commit does not wait for the file's timestamps, and is as durable. Where
+	// the system has none, fsync it is.
+	_, _ = driver.Fdatasync(true)
+	w := &writer{tallies: map[tallyKey]amau.Tally{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	d := &driver.Driver{}
+	w.batch = newBatch()
+	if err := d.RegisterModule(batchModule, w.batch); err != nil {
+		return nil, err
+	}
+	raw, err := d.Open(dsn(path, o, nil))
+	if err != nil {
+		return nil, err
+	}
+	rc, ok := raw.(rawConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the driver's connections are of an unknown kind, %T", raw), raw.Close())
+	}
+	w.conn = &conn{Conn: rc}
+	if err := retryBusy(ctx, o.BusyTimeout, w.prepare); err != nil {
+		return nil, errors.Join(err, w.conn.close())
+	}
+	go w.loop()
+	return w, nil
+}
+
+// prepare makes the connection ready to write. Nothing is changed before it is certain that the
+// file is a ledger, or empty.
+func (w *writer) prepare() error {
+	if _, err := identify(w.conn); err != nil {
+		return err
+	}
+	mode, _, err := w.conn.one("PRAGMA journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file system offers no write-ahead log (journal mode %v); keep the ledger on a local disk", mode)
+	}
+	for _, pragma := range []string{
+		"synchronous = FULL",
+		"cache_size = -65536", // KiB: the pages of a large import, so that each is written once
+		"temp_store = MEMORY",
+		fmt.Sprintf("wal_autocheckpoint = %d", checkpointPages),
+	} {
+		if err := w.conn.script("PRAGMA " + pragma); err != nil {
+			return err
+		}
+	}
+	if err := migrate(w.conn); err != nil {
+		return err
+	}
+	return w.batch.attach(w.conn)
+}
+
+// retryBusy repeats f while the file is locked: where several processes open a new ledger at
+// once, SQLite does not always wait by itself.
+func retryBusy(ctx context.Context, timeout time.Duration, f func() error) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		err := f()
+		if code := codeOf(err); code != lib.SQLITE_BUSY && code != lib.SQLITE_LOCKED || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// do hands the job to the writer and waits until it is committed or ctx ends. In the second
+// case it may be written all the same.
+func (w *writer) do(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.ctx, j.done = ctx, make(chan struct{})
+	w.mu.Lock()
+	if w.closing {
+		w.mu.Unlock()
+		return errClosed
+	}
+	w.queue = append(w.queue, j)
+	w.mu.Unlock()
+	w.poke()
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// poke makes the loop look for work.
+func (w *writer) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // it is going to look anyway
+	}
+}
+
+// close writes what is pending, ends the loop and closes the connection.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closing = true
+	w.mu.Unlock()
+	w.poke()
+	<-w.ended
+	w.batch.detach()
+	return errors.Join(w.err, w.conn.close())
+}
+
+// loop commits until the writer is closed and nothing is left.
+func (w *writer) loop() {
+	defer close(w.ended)
+	for {
+		jobs, tallies, closing := w.take()
+		if len(jobs) == 0 && len(tallies) == 0 {
+			if closing {
+				return
+			}
+			<-w.wake
+			continue
+		}
+		err := w.commit(jobs, tallies)
+		if err == nil {
+			continue
+		}
+		if len(jobs) > 1 && ofOneJob(err) {
+			// One of them cannot be written. Each alone: the others are not harmed.
+			for _, j := range jobs {
+				w.finish([]*job{j}, w.commit([]*job{j}, nil))
+			}
+		}
+		w.finish(jobs, err)
+		w.putBack(tallies)
+		if len(jobs) == 0 { // only tallies: nobody waits for them, so try again later, unless this was the last chance
+			if closing {
+				w.err = fmt.Errorf("write the tallies: %w", err)
+				return
+			}
+			<-w.wake
+		}
+	}
+}
+
+// take returns the jobs that wait, up to the size of a commit, and the tallies if there is a
+// commit to take them along or they have waited long enough.
+func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, size := 0, 0
+	for n < len(w.queue) && (n == 0 || size+len(w.queue[n].claims) <= maxCommit) {
+		size += len(w.queue[n].claims)
+		n++
+	}
+	jobs, w.queue = w.queue[:n:n], w.queue[n:]
+	if len(w.tallies) > 0 && (n > 0 || w.due || w.closing) {
+		tallies, w.tallies, w.due = w.tallies, map[tallyKey]amau.Tally{}, false
+	}
+	return jobs, tallies, w.closing
+}
+
+// finish tells the jobs' callers how it went; those who know already are passed over.
+func (w *writer) finish(jobs []*job, err error) {
+	for _, j := range jobs {
+		select {
+		case <-j.done:
+		default:
+			j.err = err
+			close(j.done)
+		}
+	}
+}
+
+// commit writes the jobs and tallies in one transaction. Without an error they are on the disk,
+// and the callers know. A crash before the commit returns leaves all of it or nothing, and
+// nobody was told that it is there.
+func (w *writer) commit(jobs []*job, tallies map[tallyKey]amau.Tally) error {
+	live := jobs[:0:0]
+	for _, j := range jobs {
+		if err := j.ctx.Err(); err != nil { // its caller is gone
+			w.finish([]*job{j}, err)
+			continue
+		}
+		live = append(live, j)
+	}
+	if len(live) == 0 && len(tallies) == 0 {
+		return nil
+	}
+	err := w.conn.transaction(func() error {
+		if err := w.batch.insert(w.conn, live); err != nil {
+			return err
+		}
+		for _, j := range live {
+			if j.run == nil {
+				continue
+			}
+			if err := j.run(w.conn); err != nil {
+				return err
+			}
+		}
+		return writeTallies(w.conn, tallies)
+	})
+	if err != nil {
+		w.batch.forget()
+		return err
+	}
+	w.finish(live, nil)
+	return nil
+}
