@@ -1,0 +1,145 @@
+package deploytest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// ledgerFault lets the table refuse the hook, then the queue too, and returns how many users
+// were delivered meanwhile.
+func (s *stack) ledgerFault(secret string) (users int64) {
+	s.t.Helper()
+	table, queue := s.breakable(), s.breakable()
+	s.setEnv("HookFunction", map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": table.URL, "AWS_ENDPOINT_URL_SQS": queue.URL})
+	s.drain(false)
+	before := s.report().AMAU
+	s.deliver(secret, 204, login("00uProxied"))
+	if after := s.report().AMAU; after != before+1 {
+		s.t.Fatalf("through the proxies aMAU goes from %d to %d", before, after)
+	}
+
+	table.down.Store(true)
+	s.deliver(secret, 204, login("00uSpilled1"), token("00uSpilled2"), login("00uHook1"))
+	s.deliver(secret, 204, event("e", "user.session.end", "00uNobody", "2026-03-01T00:00:00Z")) // nothing that counts
+	queued := s.queued("IntakeQueueUrl")
+	if len(queued) != 1 || strings.Count(queued[0], `"Meter"`) != 6 || strings.Contains(queued[0], "00u") {
+		s.t.Fatalf("the queue holds %q, want one batch of six claims without user ids", queued)
+	}
+	queue.down.Store(true)
+	s.deliver(secret, 503, login("00uRefused"))
+
+	table.down.Store(false)
+	queue.down.Store(false)
+	s.deliver(secret, 204, login("00uRefused")) // Okta tries again
+	s.drain(true)
+	return 1 + 2 + 1
+}
+
+// proxy passes requests on to the emulator until it is down: then it resets connections.
+type proxy struct {
+	*httptest.Server
+	down atomic.Bool
+}
+
+func (s *stack) breakable() *proxy {
+	to, err := url.Parse(s.endpoint)
+	must(s.t, err)
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host // it is signed
+	}}
+	p := &proxy{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	s.t.Cleanup(p.Close)
+	return p
+}
+
+// setEnv adds variables to a function.
+func (s *stack) setEnv(function string, add map[string]string) {
+	s.t.Helper()
+	path := "/2015-03-31/functions/" + s.resource[function] + "/configuration"
+	var config struct {
+		Environment struct{ Variables map[string]string }
+	}
+	must(s.t, json.Unmarshal(s.call("lambda", http.MethodGet, path, "", ""), &config))
+	for name, value := range add {
+		config.Environment.Variables[name] = value
+	}
+	body, err := json.Marshal(config)
+	must(s.t, err)
+	s.call("lambda", http.MethodPut, path, "", string(body))
+}
+
+// drain lets the drain take from the intake queue, or not.
+func (s *stack) drain(on bool) {
+	s.t.Helper()
+	const path = "/2015-03-31/event-source-mappings/"
+	var list struct {
+		EventSourceMappings []struct{ UUID string }
+	}
+	must(s.t, json.Unmarshal(s.call("lambda", http.MethodGet, path, "", ""), &list))
+	if len(list.EventSourceMappings) != 1 {
+		s.t.Fatalf("%d event source mappings", len(list.EventSourceMappings))
+	}
+	s.call("lambda", http.MethodPut, path+list.EventSourceMappings[0].UUID, "", fmt.Sprintf(`{"Enabled":%v}`, on))
+}
+
+// stream puts events on the log stream's bus.
+func (s *stack) stream(detailType string, details ...string) {
+	s.t.Helper()
+	type entry struct{ Source, DetailType, Detail, EventBusName string }
+	var entries []entry
+	for _, detail := range details {
+		entries = append(entries, entry{"amau.test", detailType, detail, s.out["LogStreamBusName"]})
+	}
+	body, err := json.Marshal(map[string]any{"Entries": entries})
+	must(s.t, err)
+	var answer struct{ FailedEntryCount int }
+	must(s.t, json.Unmarshal(s.call("events", http.MethodPost, "/", "AWSEvents.PutEvents", string(body)), &answer))
+	if answer.FailedEntryCount != 0 {
+		s.t.Fatalf("%d events were refused", answer.FailedEntryCount)
+	}
+}
+
+func (s *stack) send(output, body string) {
+	s.t.Helper()
+	_, err := s.sqs().SendMessage(s.t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(s.out[output]), MessageBody: aws.String(body)})
+	must(s.t, err)
+}
+
+func (s *stack) setQueue(output, attribute, value string) {
+	s.t.Helper()
+	_, err := s.sqs().SetQueueAttributes(s.t.Context(), &sqs.SetQueueAttributesInput{
+		QueueUrl: aws.String(s.out[output]), Attributes: map[string]string{attribute: value},
+	})
+	must(s.t, err)
+}
+
+// runReport invokes the report function as its schedule does, and looks at what it leaves.
+func (s *stack) runReport() {
+	s.t.Helper()
+	answer := s.call("lambda", http.MethodPost, "/2015-03-31/functions/"+s.resource["ReportFunction"]+"/invocations", "", `{"detail-type":"Scheduled Event"}`)
+	if text := strings.TrimSpace(string(answer)); text != "null" && text != "" {
+		s.t.Fatalf("the report function answers %s\n%s", text, s.logs())
+	}
+	logs := s.logs()
+	for _, metric := range []string{`"ReportRun":1`, `"AmauUsed":`, `"AmauUsedPercent":`, `"Meter":"total"`, `"Meter":"api"`} {
+		if !strings.Contains(logs, metric) {
+			s.t.Errorf("no metric %s in the log:\n%s", metric, logs)
+		}
+	}
+}
