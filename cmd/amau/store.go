@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 	"github.com/okta-amau/okta-amau/pkg/ledger/dynamo"
+	"github.com/okta-amau/okta-amau/pkg/ledger/sqlite"
 )
 
 // storeMode says what a command is going to do with the ledger.
@@ -44,7 +47,19 @@ func (a *app) openStore(ctx context.Context, mode storeMode) (amau.Store, error)
 	if kind == kindDynamoDB {
 		return openDynamoDB(ctx, name)
 	}
-	return nil, fmt.Errorf("open the ledger %s:%s: not built in yet", kind, name)
+	return openSQLite(ctx, name, mode)
+}
+
+// openSQLite opens the ledger in a file; only to write does it make one.
+func openSQLite(ctx context.Context, path string, mode storeMode) (amau.Store, error) {
+	if mode == toWrite {
+		return sqlite.Open(ctx, path, sqlite.Options{})
+	}
+	l, err := sqlite.OpenReadOnly(ctx, path, sqlite.Options{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; count events into it with amau import, or name another ledger with --store", err)
+	}
+	return l, err
 }
 
 // openDynamoDB opens the ledger in a table, which a deployment made. It makes no request to the
