@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -106,54 +105,51 @@ func digest(filter string) string {
 
 // load reads the position, and decides where to begin if it is of no use.
 func (p *Puller) load(ctx context.Context) error {
-	note, err := p.cfg.Ledger.Note(ctx, p.org, amau.NoteCursor+p.cfg.Name)
-	if err != nil {
-		return fmt.Errorf("read the position of the last pull: %w", err)
+	if err := p.read(ctx, p.cfg.Name); err != nil {
+		return err
 	}
-	note.Name = amau.NoteCursor + p.cfg.Name
-	p.note, p.at = note, position{}
-	now := p.cfg.Now()
-	if note.Version == 0 {
-		since := p.cfg.Since
-		if since.IsZero() {
-			since = now.Add(-retention)
+	if since := p.cfg.Since; p.note.Version > 0 && !since.IsZero() && !since.Equal(p.at.Since) {
+		// The position that all others go on from is left alone: it may be further back, and
+		// would then jump over what nobody has read.
+		if err := p.read(ctx, p.cfg.Name+"/since/"+since.UTC().Format(time.RFC3339Nano)); err != nil {
+			return err
 		}
-		p.begin(since)
-		return nil
 	}
-	at, err := decodePosition(note.Value)
-	p.at = at
-	filter := digest(okta.LogFilter(p.cfg.Recorder.Rules))
 	switch {
-	case err != nil:
+	case p.note.Version == 0:
+		p.begin()
+	case p.broken != nil:
 		p.restart("the stored position cannot be read")
-	case !p.cfg.Since.IsZero() && !p.cfg.Since.Equal(at.Since):
-		p.begin(p.cfg.Since)
-	case at.OrgURL != p.cfg.Log.OrgURL():
+	case p.at.OrgURL != p.cfg.Log.OrgURL():
 		p.restart("the log was read at another org URL before")
-	case at.Filter != filter:
+	case p.at.Filter != digest(okta.LogFilter(p.cfg.Recorder.Rules)):
 		p.restart("the event types that count were others before")
 	}
 	p.noteGap()
 	return nil
 }
 
-// begin makes the position one that reads anew from since on, or from as far back as Okta has.
-func (p *Puller) begin(since time.Time) {
-	now := p.cfg.Now().UTC()
-	if oldest := now.Add(-retention); since.Before(oldest) {
+// read reads the position of that name.
+func (p *Puller) read(ctx context.Context, name string) error {
+	note, err := p.cfg.Ledger.Note(ctx, p.org, amau.NoteCursor+name)
+	if err != nil {
+		return fmt.Errorf("read the position of the last pull: %w", ledgerError{err})
+	}
+	note.Name = amau.NoteCursor + name
+	p.note, p.at, p.broken = note, position{}, nil
+	if note.Version > 0 {
+		p.at, p.broken = decodePosition(note.Value)
+	}
+	return nil
+}
+
+// begin makes the position one that reads from Config.Since on, or from as far back as Okta has.
+func (p *Puller) begin() {
+	since := p.cfg.Since.UTC()
+	if oldest := p.cfg.Now().UTC().Add(-retention); since.Before(oldest) {
 		since = oldest
 	}
-	since = since.UTC()
-	at := &p.at
-	at.Gaps = slices.DeleteFunc(at.Gaps, func(g amau.Gap) bool { return !g.From.Before(since) }) // they are read now
-	if !at.ReadTo.IsZero() && since.Sub(at.ReadTo) > leastGap {
-		p.gap(amau.Gap{From: at.ReadTo, To: since}) // skipped, whether or not Okta still has it
-	}
-	if at.From.IsZero() || since.Before(at.From) {
-		at.From = since
-	}
-	at.ReadTo, at.Since = since, p.cfg.Since.UTC()
+	p.at.From, p.at.ReadTo, p.at.Since = since, since, p.cfg.Since.UTC()
 	p.lead(since)
 }
 
@@ -187,17 +183,14 @@ func (p *Puller) lead(since time.Time) {
 	p.atEnd = false
 }
 
-// noteGap notices that the pull stood still for longer than Okta keeps its log.
+// noteGap notices that the pull stood still for longer than Okta keeps its log. A gap that
+// begins where one was noted before is the same, grown.
 func (p *Puller) noteGap() {
-	oldest := p.cfg.Now().UTC().Add(-retention)
-	if p.at.ReadTo.Before(oldest.Add(-leastGap)) {
-		p.gap(amau.Gap{From: p.at.ReadTo, To: oldest})
+	at, oldest := &p.at, p.cfg.Now().UTC().Add(-retention)
+	if p.note.Name != amau.NoteCursor+p.cfg.Name || !at.ReadTo.Before(oldest.Add(-leastGap)) {
+		return
 	}
-}
-
-// gap remembers a gap; one that began at the same time is the same, grown.
-func (p *Puller) gap(g amau.Gap) {
-	at := &p.at
+	g := amau.Gap{From: at.ReadTo, To: oldest}
 	if n := len(at.Gaps); n > 0 && at.Gaps[n-1].From.Equal(g.From) {
 		at.Gaps = at.Gaps[:n-1]
 	}
@@ -224,7 +217,7 @@ func (p *Puller) store(ctx context.Context) error {
 		return p.load(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("store the position: %w", err)
+		return fmt.Errorf("store the position: %w", ledgerError{err})
 	}
 	p.note = note
 	return nil

@@ -50,9 +50,9 @@ type Config struct {
 	// Name tells pulls of one ledger and org apart. Empty: system-log.
 	Name string
 
-	// Since is the published time from which on to read. It is meant for the first run, and for
-	// reading again: a run with another Since than the one before starts there anew. Zero: go on
-	// where the last pull ended, at first with all that Okta still has.
+	// Since is the published time from which on to read: in the first run, or to read again.
+	// Then the run has a position of its own, from which the next run with the same Since goes
+	// on. Zero: go on where the last pull ended, at first with all that Okta still has.
 	Since time.Time
 
 	// HookLag is how old an event of a type that a hook delivers must be before the pull claims
@@ -90,13 +90,14 @@ type Progress struct {
 // Result says what a run did.
 type Result struct {
 	amau.Summary
-	Pages     int
-	Rejected  int
-	CaughtUp  bool          // the end of the log was reached
-	Lag       time.Duration // since the end of the log was last reached; how far the ledger is behind
-	Waiting   int           // places in the log to come back to, when the hook's time is over
-	Restarted string        // why the position was given up, and from when the log is read again; empty: it was not
-	Lost      []amau.Gap    // times whose events Okta no longer has, found in this run
+	Pages       int
+	Rejected    int
+	CaughtUp    bool          // the end of the log was reached
+	Lag         time.Duration // since the end of the log was last reached; how far the ledger is behind
+	Waiting     int           // places in the log to come back to, when the hook's time is over
+	Restarted   string        // why the position was given up, and from when the log is read again; empty: it was not
+	LedgerFault bool          // the run failed because of the ledger
+	Lost        []amau.Gap    // times whose events Okta no longer has, found in this run
 }
 
 // Puller pulls one org. Several may run at once, in one process or in several; a single Puller
@@ -105,11 +106,14 @@ type Puller struct {
 	cfg Config
 	org string
 
+	hook   amau.HookInUse
+	looked time.Time // when the hook was looked for
+
 	// Of the running run:
-	hook     amau.HookInUse
 	note     amau.Note // the position as it was last read or written
 	at       position
-	atEnd    bool // this run saw the end of the log
+	broken   error // the note of the position cannot be read
+	atEnd    bool  // this run saw the end of the log
 	restarts int
 	doc      okta.Document
 	result   Result

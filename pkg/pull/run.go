@@ -27,8 +27,14 @@ func (p *Puller) Run(ctx context.Context) (Result, error) {
 		p.result.Lag = p.cfg.Now().Sub(p.at.ReadTo)
 	}
 	p.result.CaughtUp, p.result.Waiting = p.atEnd, len(p.at.Held)
+	_, p.result.LedgerFault = errors.AsType[ledgerError](err)
 	return p.result, err
 }
+
+// ledgerError is an error of the ledger's, not of Okta's.
+type ledgerError struct{ error }
+
+func (e ledgerError) Unwrap() error { return e.error }
 
 func (p *Puller) run(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
@@ -69,29 +75,49 @@ func (p *Puller) outOfTime(ctx context.Context) bool {
 // findHook finds out whether an event hook is in use. If nobody wrote it down, the first day of
 // which the ledger has events from a hook tells: from the next day on it has to deliver.
 func (p *Puller) findHook(ctx context.Context) (err error) {
-	if p.hook, err = amau.HookOf(ctx, p.cfg.Ledger, p.org); err != nil || !p.hook.Since.IsZero() || p.cfg.HookLag < 0 {
-		return err
-	}
 	now := p.cfg.Now().UTC()
-	days, err := p.cfg.Ledger.Tallies(ctx, p.org, now.Add(-retention).Format(time.DateOnly), now.Format(time.DateOnly))
-	if err != nil {
-		return fmt.Errorf("look for events from a hook: %w", err)
+	if p.cfg.HookLag < 0 || !p.hook.Since.IsZero() && p.hook.ID != "" || now.Sub(p.looked) < lookForHook {
+		return nil
 	}
-	first := ""
+	if p.hook, err = amau.HookOf(ctx, p.cfg.Ledger, p.org); err != nil {
+		return ledgerError{err}
+	}
+	if p.hook.Since.IsZero() {
+		// Without a hook, only a few days are read each time.
+		first, err := p.firstHookDay(ctx, now.AddDate(0, 0, -3), now)
+		if err == nil && first != "" {
+			first, err = p.firstHookDay(ctx, now.Add(-retention), now)
+		}
+		if err != nil {
+			return fmt.Errorf("look for events from a hook: %w", ledgerError{err})
+		}
+		if first != "" {
+			day, err := time.Parse(time.DateOnly, first)
+			if err != nil {
+				return fmt.Errorf("look for events from a hook: %w", ledgerError{err})
+			}
+			if p.hook, err = amau.UseHook(ctx, p.cfg.Ledger, p.org, amau.HookInUse{Since: day.AddDate(0, 0, 1)}); err != nil {
+				return ledgerError{err}
+			}
+		}
+	}
+	p.looked = now
+	return nil
+}
+
+// lookForHook is the time between two looks for a hook.
+const lookForHook = 15 * time.Minute
+
+// firstHookDay returns the first day in a stretch of which the ledger has events from a hook, or
+// nothing.
+func (p *Puller) firstHookDay(ctx context.Context, from, to time.Time) (first string, err error) {
+	days, err := p.cfg.Ledger.Tallies(ctx, p.org, from.Format(time.DateOnly), to.Format(time.DateOnly))
 	for _, t := range days {
 		if t.Source == amau.FromHook && t.Events > 0 && (first == "" || t.Day < first) {
 			first = t.Day
 		}
 	}
-	if first == "" {
-		return nil
-	}
-	day, err := time.Parse(time.DateOnly, first)
-	if err != nil {
-		return fmt.Errorf("look for events from a hook: %w", err)
-	}
-	p.hook, err = amau.UseHook(ctx, p.cfg.Ledger, p.org, amau.HookInUse{Since: day.AddDate(0, 0, 1)})
-	return err
+	return first, err
 }
 
 // step reads one page, makes its claims durable and moves the position past it. place is the
@@ -128,7 +154,7 @@ func (p *Puller) step(ctx, reading context.Context, place int) error {
 	// A crash before the commit leaves the position before this page; a crash after it makes
 	// the same claims again.
 	if err := p.cfg.Recorder.Commit(ctx, &batch); err != nil {
-		return fmt.Errorf("record a page of the System Log: %w", err)
+		return fmt.Errorf("record a page of the System Log: %w", ledgerError{err})
 	}
 	if err := p.store(ctx); err != nil {
 		return err
@@ -234,7 +260,10 @@ func (p *Puller) keep(ctx context.Context, page *okta.LogPage) error {
 	if err != nil {
 		return err
 	}
-	return amau.RecordHealth(ctx, p.cfg.Ledger, p.org, health)
+	if err := amau.RecordHealth(ctx, p.cfg.Ledger, p.org, health); err != nil {
+		return ledgerError{err}
+	}
+	return nil
 }
 
 // longestPause bounds the wait between two runs that fail.
