@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -20,17 +21,17 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/secret"
 )
 
-// handler reads the System Log.
+// handler pulls when the schedule says so.
 type handler struct {
 	*deployed.Settings
-	ledger  *dynamo.Ledger
-	orgURL  string
-	secrets secret.Client
-	api     string // ARN of the Okta credentials
-	userKey string // ARN of the pseudonym key
+	ledger      *dynamo.Ledger
+	orgURL      string
+	userKey     func(context.Context) (string, error)
+	credentials func(context.Context) (string, error)
 
-	mu     sync.Mutex
-	puller *pull.Puller // nil until the secrets were read
+	mu       sync.Mutex
+	recorder *amau.Recorder // nil until the pseudonym key was read
+	puller   *pull.Puller   // nil until the credentials were read
 }
 
 func newHandler(getenv func(string) string, w io.Writer) (*handler, error) {
@@ -44,21 +45,25 @@ func newHandler(getenv func(string) string, w io.Writer) (*handler, error) {
 	}
 	for _, name := range []string{"AMAU_OKTA_ORG_URL", "AMAU_OKTA_API_SECRET_ARN", "AMAU_USER_KEY_SECRET"} {
 		if getenv(name) == "" {
-			return nil, fmt.Errorf("%s is not set", name)
+			return nil, errors.New(name + " is not set")
 		}
 	}
-	ledger, err := dynamo.Open(aws, settings.Table, dynamo.Options{})
+	ledger, err := dynamo.Open(aws, settings.Table, dynamo.Options{AttemptTimeout: 3 * time.Second})
 	if err != nil {
 		return nil, err
 	}
+	manager := secretsmanager.NewFromConfig(aws)
+	read := func(variable string) func(context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) { return secret.Read(ctx, manager, getenv(variable)) }
+	}
 	return &handler{
-		Settings: settings, ledger: ledger, orgURL: getenv("AMAU_OKTA_ORG_URL"), secrets: secretsmanager.NewFromConfig(aws),
-		api: getenv("AMAU_OKTA_API_SECRET_ARN"), userKey: getenv("AMAU_USER_KEY_SECRET"),
+		Settings: settings, ledger: ledger, orgURL: getenv("AMAU_OKTA_ORG_URL"),
+		userKey: read("AMAU_USER_KEY_SECRET"), credentials: read("AMAU_OKTA_API_SECRET_ARN"),
 	}, nil
 }
 
-// handle reads until it has caught up or its time is nearly over; the next run goes on. Two at
-// once harm nothing. It fails only when nothing more could be read, which the next run tries.
+// handle reads the log up to its end, or until the function's time is nearly over; the next run
+// goes on. What the schedule says does not matter.
 func (h *handler) handle(ctx context.Context, _ json.RawMessage) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,15 +72,11 @@ func (h *handler) handle(ctx context.Context, _ json.RawMessage) error {
 		return err
 	}
 	result, err := puller.Run(ctx)
-	h.report(&result)
-	if flushErr := h.ledger.Flush(ctx); flushErr != nil { // the environment may be frozen for good after this
-		h.Log.Warn("write the numbers of the source", "error", flushErr.Error())
+	if status := okta.StatusOf(err); status >= 400 && status < 500 {
+		h.puller = nil // new credentials may be in the secret when the next run begins
 	}
-	if err != nil {
-		h.puller = nil // the credentials may have been changed: read them anew
-		return fmt.Errorf("pull the System Log: %w", err)
-	}
-	return nil
+	h.report(result)
+	return err
 }
 
 // ready returns the puller, after reading the secrets if that was not done yet.
@@ -83,34 +84,35 @@ func (h *handler) ready(ctx context.Context) (*pull.Puller, error) {
 	if h.puller != nil {
 		return h.puller, nil
 	}
-	key, err := secret.Read(ctx, h.secrets, h.userKey)
-	if err != nil {
-		return nil, fmt.Errorf("get the pseudonym key: %w", err)
+	if h.recorder == nil {
+		key, err := h.userKey(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("get the pseudonym key: %w", err)
+		}
+		if h.recorder, err = h.Recorder(h.ledger, key); err != nil {
+			return nil, err
+		}
 	}
-	recorder, err := h.Recorder(h.ledger, key)
+	text, err := h.credentials(ctx)
 	if err != nil {
-		return nil, err
-	}
-	text, err := secret.Read(ctx, h.secrets, h.api)
-	if err != nil {
-		return nil, fmt.Errorf("get the Okta credentials: %w", err)
+		return nil, fmt.Errorf("get the credentials for Okta: %w", err)
 	}
 	credentials, err := okta.ParseCredentials([]byte(text))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("get the credentials for Okta: %w", err)
 	}
 	client, err := okta.NewClient(okta.ClientConfig{OrgURL: h.orgURL, Credentials: credentials})
 	if err != nil {
 		return nil, err
 	}
-	h.puller, err = pull.New(pull.Config{Log: client, Ledger: h.ledger, Recorder: recorder})
+	h.puller, err = pull.New(pull.Config{Log: client, Ledger: h.ledger, Recorder: h.recorder})
 	return h.puller, err
 }
 
-// report writes what the run did as metrics. The lag is that of the position: it grows when the
-// pull does not keep up, and not when nobody logs in.
-func (h *handler) report(r *pull.Result) {
-	list := []metrics.Metric{{Name: "LagSeconds", Unit: metrics.Seconds, Value: r.Lag.Seconds()}}
+// report writes what a run did to the log, and as metrics. LagSeconds says how far the ledger is
+// behind the end of the log; sign-ins that are held back for the hook do not count as lag.
+func (h *handler) report(r pull.Result) {
+	var list []metrics.Metric
 	count := func(name string, n int64) {
 		if n > 0 {
 			list = append(list, metrics.Metric{Name: name, Unit: metrics.Count, Value: float64(n)})
@@ -121,15 +123,23 @@ func (h *handler) report(r *pull.Result) {
 	count("EventsWithoutUser", r.Verdicts[amau.NoUser])
 	count("ClaimsNew", r.New)
 	count("ClaimsKnown", r.Claims-r.New)
-	count("Rejected", int64(r.Rejected))
-	if r.Restarted != "" {
-		h.Log.Warn("the position in the log was given up", "why", r.Restarted)
+	count("Poison", int64(r.Rejected))
+	if h.recorder.Mismatch() {
+		count("PeriodDefinitionMismatch", 1)
 	}
-	for _, gap := range r.Lost {
-		h.Log.Error("Okta no longer has these events", "from", gap.From.UTC().Format(time.RFC3339), "to", gap.To.UTC().Format(time.RFC3339))
+	if r.LedgerFault {
+		count("LedgerFaults", 1)
 	}
+	list = append(list, metrics.Metric{Name: "LagSeconds", Unit: metrics.Seconds, Value: r.Lag.Seconds()})
 	properties := map[string]any{"pages": r.Pages, "caught_up": r.CaughtUp, "waiting": r.Waiting}
 	if err := h.Metrics.Write(list, nil, properties); err != nil {
 		h.Log.Error("write metrics", "error", err.Error())
 	}
+	if r.Restarted != "" {
+		h.Log.Warn("the position was given up", "why", r.Restarted)
+	}
+	for _, gap := range r.Lost {
+		h.Log.Error("events were not read while Okta had them", "from", gap.From, "to", gap.To)
+	}
+	h.Log.Info("pulled", "pages", r.Pages, "events", r.Events, "new", r.New, "caught_up", r.CaughtUp, "lag_s", int64(r.Lag.Seconds()))
 }

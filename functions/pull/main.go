@@ -1,10 +1,10 @@
 // Command pull is the Lambda function that reads the System Log every few minutes, from where
-// the last run stopped, and records what counts.
+// it ended the last time.
 //
 // Its settings are those of package deployed and
 //
-//	AMAU_OKTA_ORG_URL         the org's address
-//	AMAU_OKTA_API_SECRET_ARN  who asks: an API token, or JSON with client_id and private_key
+//	AMAU_OKTA_ORG_URL         URL of the org
+//	AMAU_OKTA_API_SECRET_ARN  ARN of the credentials, as okta.ParseCredentials reads them
 //	AMAU_USER_KEY_SECRET      ARN of the pseudonym key
 package main
 

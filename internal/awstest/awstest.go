@@ -46,8 +46,8 @@ func New(t testing.TB) *Deployment {
 		"AWS_REGION": d.Config.Region, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": endpoint,
 		"AMAU_STORE": "dynamodb:" + d.Table, "AMAU_CONTRACT": "2026-01-15=1200000", "AMAU_STACK": "test",
 		"AMAU_INTAKE_QUEUE_URL": d.Intake, "AMAU_QUARANTINE_QUEUE_URL": d.Quarantine,
-		"AMAU_HOOK_SECRET_ARN": d.secret(t, "hook", `{"current":"`+HookSecret+`","previous":""}`),
-		"AMAU_USER_KEY_SECRET": d.secret(t, "user-key", UserKey),
+		"AMAU_HOOK_SECRET_ARN": d.Secret(t, "hook", `{"current":"`+HookSecret+`","previous":""}`),
+		"AMAU_USER_KEY_SECRET": d.Secret(t, "user-key", UserKey),
 	}
 	return d
 }
@@ -90,7 +90,8 @@ func (d *Deployment) queue(t testing.TB, name string) (url string) {
 	return *out.QueueUrl
 }
 
-func (d *Deployment) secret(t testing.TB, name, text string) (arn string) {
+// Secret makes a secret and returns its ARN.
+func (d *Deployment) Secret(t testing.TB, name, text string) (arn string) {
 	t.Helper()
 	out, err := secretsmanager.NewFromConfig(d.Config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String(name), SecretString: aws.String(text),
@@ -119,5 +120,15 @@ func (d *Deployment) Take(t testing.TB, url string) (bodies []string) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// PutSecret gives a secret another value.
+func (d *Deployment) PutSecret(t testing.TB, arn, text string) {
+	t.Helper()
+	if _, err := secretsmanager.NewFromConfig(d.Config).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: aws.String(arn), SecretString: aws.String(text),
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
