@@ -19,6 +19,7 @@ const (
 	unitBytes  progressUnit = "bytes"
 	unitEvents progressUnit = "events"
 	unitUsers  progressUnit = "users"
+	unitHours  progressUnit = "hours"
 )
 
 // progressEvery is the time between two plain lines.

@@ -80,6 +80,7 @@ usage.`,
 	root.AddCommand(
 		newServeCmd(a),
 		newImportCmd(a),
+		newPullCmd(a),
 		newReportCmd(a),
 		newExplainCmd(a),
 		newSimulateCmd(a),
