@@ -68,6 +68,7 @@ var allowed = []edges{
 	// Only tests import these, which no row says: rows are for the other files.
 	{folder: "internal/testtools"},
 	{folder: "internal/awstest", own: []string{"internal/testtools"}, foreign: []string{"github.com/aws/aws-sdk-go-v2"}},
+	{folder: "internal/mailtest", foreign: []string{"github.com/emersion/go-smtp", "github.com/emersion/go-sasl"}},
 	{folder: "internal/oktatest", foreign: []string{"github.com/go-jose/go-jose/v4"}},
 }
 
