@@ -40,24 +40,13 @@ type PeriodReport struct {
 	State        PeriodState
 	Counts       map[Meter]int64  // every meter of the report is there
 	FirstSeenBy  map[Source]int64 // Total's claims by the source that made them first; every source is there
+	LostByHook   *int64           // users whom the hook lost, see LostByHook; nil: not known, for want of a hook or a pull
 	Digest       string           // of the close, sha256:…; empty when not closed
 	RestatedFrom *int64           // Total at the close, when it differs from now
 }
 
 // AMAU returns the period's unique active users.
 func (p *PeriodReport) AMAU() int64 { return p.Counts[Total] }
-
-// Coverage says what the numbers rest on and why they can be too low.
-type Coverage struct {
-	Sources  map[Source]SourceCoverage // the sources that brought anything in the year
-	Warnings []string                  // whole sentences for people
-}
-
-// SourceCoverage is what one source brought during the report's year.
-type SourceCoverage struct {
-	Events    int64
-	LastEvent time.Time // the newest published, of the year's events
-}
 
 // ReportConfig says what to report on.
 type ReportConfig struct {
@@ -97,14 +86,14 @@ func BuildReport(ctx context.Context, store Store, cfg ReportConfig) (*Report, e
 	for _, p := range r.Year.Periods {
 		r.Periods = append(r.Periods, PeriodReport{Period: p, State: stateOf(p, now)})
 	}
-	if err := r.count(ctx, store, recorded); err != nil {
+	if err := r.cover(ctx, store); err != nil {
+		return nil, err
+	}
+	if err := r.count(ctx, store, cfg.Rules, recorded); err != nil {
 		return nil, err
 	}
 	for i := range r.Periods {
 		r.Used += r.Periods[i].AMAU()
-	}
-	if err := r.cover(ctx, store); err != nil {
-		return nil, err
 	}
 	r.warn(cfg.Rules, recorded)
 	return r, nil
@@ -124,7 +113,7 @@ func stateOf(p Period, at time.Time) PeriodState {
 const maxReads = 8
 
 // count fills in the numbers of every period, several at a time.
-func (r *Report) count(ctx context.Context, store Store, recorded []Period) error {
+func (r *Report) count(ctx context.Context, store Store, rules *Rules, recorded []Period) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -144,7 +133,7 @@ func (r *Report) count(ctx context.Context, store Store, recorded []Period) erro
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if err := p.count(ctx, store, r.Org, r.Meters); err != nil {
+			if err := r.countPeriod(ctx, store, rules, p); err != nil {
 				cancel(fmt.Errorf("count period %s: %w", p.ID, err))
 			}
 		})
@@ -153,8 +142,8 @@ func (r *Report) count(ctx context.Context, store Store, recorded []Period) erro
 	return context.Cause(ctx)
 }
 
-func (p *PeriodReport) count(ctx context.Context, store Store, org string, meters []Meter) error {
-	bySource, err := store.CountBySource(ctx, org, p.Key(), Total)
+func (r *Report) countPeriod(ctx context.Context, store Store, rules *Rules, p *PeriodReport) error {
+	bySource, err := store.CountBySource(ctx, r.Org, p.Key(), Total)
 	if err != nil {
 		return err
 	}
@@ -162,32 +151,25 @@ func (p *PeriodReport) count(ctx context.Context, store Store, org string, meter
 		p.FirstSeenBy[source] = n
 		p.Counts[Total] += n
 	}
-	for _, m := range meters {
+	if r.Coverage.knowsLosses(p.Period) {
+		p.LostByHook = new(int64)
+	}
+	for _, m := range r.Meters {
 		if m == Total {
 			continue
 		}
-		if p.Counts[m], err = store.Count(ctx, org, p.Key(), m); err != nil {
+		if some, _ := rules.hookOn(m); !some || p.LostByHook == nil {
+			if p.Counts[m], err = store.Count(ctx, r.Org, p.Key(), m); err != nil {
+				return err
+			}
+			continue
+		}
+		count, lost, err := countLost(ctx, store, rules, r.Org, p.Period, m, r.Coverage.Hook.Since)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// cover adds up what each source brought on the days of the year.
-func (r *Report) cover(ctx context.Context, store Store) error {
-	first, last := r.Periods[0].Start.UTC(), r.Periods[len(r.Periods)-1].End.Add(-1).UTC()
-	tallies, err := store.Tallies(ctx, r.Org, first.Format(time.DateOnly), last.Format(time.DateOnly))
-	if err != nil {
-		return fmt.Errorf("read what the sources brought: %w", err)
-	}
-	r.Coverage.Sources = map[Source]SourceCoverage{}
-	for _, t := range tallies {
-		s := r.Coverage.Sources[t.Source]
-		s.Events += t.Events
-		if t.LastEvent.After(s.LastEvent) {
-			s.LastEvent = t.LastEvent
-		}
-		r.Coverage.Sources[t.Source] = s
+		p.Counts[m] = count
+		*p.LostByHook += lost
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ func (emptyStore) NotesWith(context.Context, string, string) iter.Seq2[amau.Note
 	return func(func(amau.Note, error) bool) {}
 }
 
+func (emptyStore) Note(context.Context, string, string) (amau.Note, error) { return amau.Note{}, nil }
+
 func (emptyStore) Tallies(context.Context, string, string, string) ([]amau.Tally, error) {
 	return nil, nil
 }

@@ -113,29 +113,30 @@ func TestReportWarnings(t *testing.T) {
 	one := func(source amau.Source) func(*testing.T, amau.Store) {
 		return func(t *testing.T, s amau.Store) { record(t, s, source, activity(t, alice, "2025-04-20T12:00:00Z")) }
 	}
+	const late = "Nothing was recorded of before 2025-04-20."
 	for says, c := range map[string]struct {
 		given func(*testing.T, amau.Store)
 		asked func(*amau.ReportConfig)
 		want  []string // parts of the warnings, in order
 	}{
 		"an empty ledger": {func(*testing.T, amau.Store) {}, nil, []string{"No event of this year has arrived"}},
-		"the hook alone":  {one(amau.FromHook), nil, []string{"The only source is the event hook, which Okta does not use for 10 of the 12 types that count: app.oauth2.as.authorize.implicit.id_token, "}},
-		"the pull alone":  {one(amau.FromPull), nil, nil},
-		"hook and stream": {func(t *testing.T, s amau.Store) { one(amau.FromHook)(t, s); one(amau.FromStream)(t, s) }, nil, nil},
+		"the hook alone":  {one(amau.FromHook), nil, []string{"The only source is the event hook, which Okta does not use for 10 of the 12 types that count: app.oauth2.as.authorize.implicit.id_token, ", late}},
+		"the pull alone":  {one(amau.FromPull), nil, []string{late}},
+		"hook and stream": {func(t *testing.T, s amau.Store) { one(amau.FromHook)(t, s); one(amau.FromStream)(t, s) }, nil, []string{late}},
 		"no contract": {one(amau.FromPull), func(c *amau.ReportConfig) { c.Contract = contract(t, "", amau.ByContract, "Europe/Berlin") },
-			[]string{"No contract is set", "2025-04-15 (2025-04-14T22:00Z to 2025-05-14T22:00Z). This report counts by --periods calendar --timezone Europe/Berlin"}},
+			[]string{"No contract is set", "2025-04-15 (2025-04-14T22:00Z to 2025-05-14T22:00Z). This report counts by --periods calendar --timezone Europe/Berlin", late}},
 		"exclusions": {one(amau.FromPull), func(c *amau.ReportConfig) { c.Exclusions = amau.NewExclusions([]string{shop, "0oa2"}, []string{bob}) },
-			[]string{"2 application(s) are excluded", "1 user(s) are excluded"}},
+			[]string{late, "2 application(s) are excluded", "1 user(s) are excluded"}},
 		"another year's definition": {one(amau.FromPull), func(c *amau.ReportConfig) {
 			c.Contract = contract(t, "2025-03-15,2026-03-01", amau.ByContract, "Europe/Berlin")
-		}, nil},
+		}, []string{late}},
 		"a term that cuts a month": {one(amau.FromPull), func(c *amau.ReportConfig) {
 			c.Contract = contract(t, "2025-03-15,2025-05-01", amau.ByContract, "Europe/Berlin")
 			c.AsOf = at(t, "2025-04-20T00:00:00Z")
-		}, []string{"2025-04-15 (2025-04-14T22:00Z to 2025-05-14T22:00Z)"}},
+		}, []string{"2025-04-15 (2025-04-14T22:00Z to 2025-05-14T22:00Z)", late}},
 		"rules that a hook delivers all": {one(amau.FromHook), func(c *amau.ReportConfig) {
 			c.Rules, _ = amau.ParseRules(strings.NewReader("event_type,meter,hook\nuser.session.start,session,yes\n"))
-		}, nil},
+		}, []string{late}},
 	} {
 		t.Run(says, func(t *testing.T) {
 			m := newMemory()

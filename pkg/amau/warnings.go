@@ -13,6 +13,7 @@ func (r *Report) warn(rules *Rules, recorded []Period) {
 	}
 	r.warnDefinition(recorded)
 	r.warnSources(rules)
+	r.warnCoverage(rules, recorded)
 	if n := len(r.Exclusions.Apps); n > 0 {
 		r.warnf("%d application(s) are excluded by configuration; their events are not in these numbers.", n)
 	}
@@ -49,16 +50,10 @@ func (r *Report) warnSources(rules *Rules) {
 		r.warnf("No event of this year has arrived from any source.")
 		return
 	}
-	if _, hook := r.Coverage.Sources[FromHook]; !hook || len(r.Coverage.Sources) > 1 {
+	if _, hook := r.Coverage.Sources[FromHook]; !hook || len(r.Coverage.Sources) > 1 || r.Coverage.Pull != nil {
 		return
 	}
-	var missing []string
-	for _, rule := range rules.All() {
-		if !rule.Hook {
-			missing = append(missing, rule.Type)
-		}
-	}
-	if len(missing) > 0 {
+	if missing := tokenTypes(rules); len(missing) > 0 {
 		r.warnf("The only source is the event hook, which Okta does not use for %d of the %d types that count: %s. Users who were active only by these are missing. Add the log stream, or pull the System Log.",
 			len(missing), len(rules.All()), strings.Join(missing, ", "))
 	}
