@@ -33,7 +33,7 @@ func (k *UserKey) UnmarshalText(text []byte) (err error) {
 // ParseUserKey reads what [UserKey.String] wrote.
 func ParseUserKey(s string) (UserKey, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(s) != userKeyText { // the decoder alone would pass over line breaks
+	if err != nil || len(s) != userKeyText || len(b) != len(UserKey{}) { // the decoder alone would pass over line breaks
 		return UserKey{}, fmt.Errorf("%q is not a user key of 22 base64url characters: %w", s, ErrBadInput)
 	}
 	return UserKey(b), nil

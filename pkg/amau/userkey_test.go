@@ -103,6 +103,7 @@ func FuzzParseUserKey(f *testing.F) {
 	f.Add("jbXTdYUbIpNk_pfyA5HOmA==")
 	f.Add("jbXTdYUbIpNk_pfyA5HOm")
 	f.Add("\njbXTdYUbIpNk_pfyA5HOmA")
+	f.Add("jbXTdYUbIpNk_\r\rfyA5HOm") // 22 characters, of which the decoder takes 20
 	f.Fuzz(func(t *testing.T, s string) {
 		k, err := amau.ParseUserKey(s)
 		if err != nil {
