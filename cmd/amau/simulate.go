@@ -203,7 +203,10 @@ func (a *app) deliver(ctx context.Context, g *simulate.Generator, f simulateFlag
 	if secret = strings.TrimSpace(secret); secret == "" {
 		return "", usagef("--deliver needs the hook's secret, in $%s or in the file of --hook-secret-file", envHookSecret)
 	}
-	d, err := g.Deliver(ctx, simulate.Delivery{URL: f.url, Secret: secret, Batch: f.batch, Parallel: f.parallel, Done: made})
+	d, err := g.Deliver(ctx, simulate.Delivery{
+		URL: f.url, Secret: secret, Batch: f.batch, Parallel: f.parallel, Done: made,
+		Verified: func() { a.note("The receiver returned the verification challenge.") },
+	})
 	if err != nil {
 		if errors.Is(err, amau.ErrBadInput) {
 			return "", usagef("%s: %w", a.flagName("deliver"), err)

@@ -26,6 +26,7 @@ type Delivery struct {
 	Batch    int              // at most so many events in a delivery; 0: DefaultBatch
 	Parallel int              // deliveries at once; 0: 8
 	Timeout  time.Duration    // to wait for an answer; 0: 3 s, as Okta does
+	Verified func()           // called when the URL returned the challenge; nil: nothing
 	Done     func(events int) // called after each delivery; nil: nothing. It is called in parallel
 }
 
@@ -64,6 +65,9 @@ func (g *Generator) Deliver(ctx context.Context, cfg Delivery) (Delivered, error
 	s := &sender{Delivery: cfg, client: client, free: make(chan []byte, cfg.Parallel+1)}
 	if err := s.verify(ctx); err != nil {
 		return Delivered{}, err
+	}
+	if cfg.Verified != nil {
+		cfg.Verified()
 	}
 	start := time.Now()
 	bodies := make(chan work)
