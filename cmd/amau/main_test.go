@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(withBinary{m}, map[string]func(){
 		"amau": testMain,
 	})
 }
