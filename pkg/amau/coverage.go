@@ -14,7 +14,8 @@ type Coverage struct {
 	Health   []HealthDay               // of the year's days, in order
 	Warnings []string                  // whole sentences for people
 
-	firstDay string // the first day of the year of which there are events; empty: none
+	firstDay string           // the first day of the year of which there are events; empty: none
+	newByDay map[string]int64 // :: day in UTC -> users who were first seen then, in their period
 }
 
 // SourceCoverage is what one source brought during the report's year.
@@ -32,7 +33,7 @@ func (r *Report) cover(ctx context.Context, store Store) error {
 	if err != nil {
 		return fmt.Errorf("read what the sources brought: %w", err)
 	}
-	c.Sources = map[Source]SourceCoverage{}
+	c.Sources, c.newByDay = map[Source]SourceCoverage{}, map[string]int64{}
 	for _, t := range tallies {
 		s := c.Sources[t.Source]
 		s.Events += t.Events
@@ -40,20 +41,41 @@ func (r *Report) cover(ctx context.Context, store Store) error {
 			s.LastEvent = t.LastEvent
 		}
 		c.Sources[t.Source] = s
+		c.newByDay[t.Day] += t.NewClaims
 		if t.Events > 0 && (c.firstDay == "" || t.Day < c.firstDay) {
 			c.firstDay = t.Day
 		}
 	}
-	positions, err := PullPositions(ctx, store, r.Org)
-	if err != nil {
-		return err
-	}
-	c.Pull = mergePositions(positions)
-	if c.Hook, err = HookOf(ctx, store, r.Org); err != nil {
+	if err := c.coverHook(ctx, store, r.Org); err != nil {
 		return err
 	}
 	c.Health, err = Health(ctx, store, r.Org, first, last)
 	return err
+}
+
+// coverHook finds out what must be known to tell the hook's losses.
+func (c *Coverage) coverHook(ctx context.Context, notes Notes, org string) error {
+	positions, err := PullPositions(ctx, notes, org)
+	if err != nil {
+		return err
+	}
+	c.Pull = mergePositions(positions)
+	c.Hook, err = HookOf(ctx, notes, org)
+	return err
+}
+
+// daily returns about how many users were first seen on each day of the period. Tallies go by
+// days in UTC, so in other zones some of them are a day off, and where a writer crashed some
+// are missing; a close has the exact curve.
+func (c *Coverage) daily(p Period, zone *time.Location) []int64 {
+	curve := make([]int64, p.days(zone))
+	noon := p.Start.UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
+	for ; noon.Before(p.End); noon = noon.Add(24 * time.Hour) {
+		if p.Contains(noon) {
+			curve[p.day(noon, zone)] += c.newByDay[noon.Format(time.DateOnly)]
+		}
+	}
+	return curve
 }
 
 // mergePositions returns what several pulls have read together: since the earliest beginning,
@@ -83,6 +105,10 @@ func mergePositions(positions []PullPosition) *PullPosition {
 func (c *Coverage) knowsLosses(p Period) bool {
 	return c.Pull != nil && c.Pull.From.Before(p.End) && !c.Hook.Since.IsZero() && c.Hook.Since.Before(p.End)
 }
+
+// hookSince returns since when the hook had to deliver, and whether its losses in the period
+// are known.
+func (c *Coverage) hookSince(p Period) (time.Time, bool) { return c.Hook.Since, c.knowsLosses(p) }
 
 // LostByHook returns how many users of a period the hook lost: users whom nobody but the pull
 // found, by an event of a type that a hook delivers, published since the hook is in use. A pull

@@ -38,6 +38,12 @@ func (d Date) addMonths(n int) Date {
 	return Date{first.Year(), first.Month(), min(d.Day, last)}
 }
 
+// since returns how many days after e the date d is.
+func (d Date) since(e Date) int {
+	utc := func(d Date) time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }
+	return int(utc(d).Sub(utc(e)) / (24 * time.Hour))
+}
+
 // in returns the first instant of the date in loc: midnight; where midnight happens twice, the
 // first; where a change of the clock skips midnight (or the whole day), the instant of the
 // change.

@@ -1,6 +1,9 @@
 package amau
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Period is one month of the contract. It holds the instants from Start up to, but without,
 // End.
@@ -21,6 +24,23 @@ func (p Period) Contains(t time.Time) bool { return !t.Before(p.Start) && t.Befo
 // Same reports whether p and q hold exactly the same instants.
 func (p Period) Same(q Period) bool { return p.Start.Equal(q.Start) && p.End.Equal(q.End) }
 
+// String returns the bounds of the period, for error texts.
+func (p Period) String() string {
+	return p.Start.UTC().Format(time.RFC3339) + " to " + p.End.UTC().Format(time.RFC3339)
+}
+
+// day returns on which of the period's days t lies, 0 the first, by the calendar of the zone.
+// An instant before or after the period is on its first or last day.
+func (p Period) day(t time.Time, zone *time.Location) int {
+	n := DateOf(t.In(zone)).since(DateOf(p.Start.In(zone)))
+	return min(max(n, 0), p.days(zone)-1)
+}
+
+// days returns on how many days of the zone's calendar the period lies.
+func (p Period) days(zone *time.Location) int {
+	return max(1, DateOf(p.End.Add(-1).In(zone)).since(DateOf(p.Start.In(zone)))+1)
+}
+
 // Year is one year of the contract, from one anniversary to the next.
 type Year struct {
 	Start, End Date     // the anniversaries; End is the first day that is not in it
@@ -32,6 +52,20 @@ type Year struct {
 func (c *Contract) PeriodOf(t time.Time) Period {
 	term, month := c.locate(t)
 	return c.period(term, month)
+}
+
+// PeriodNamed returns the period of that ID. It fails when the contract has none that begins on
+// that day, and then says which period holds it.
+func (c *Contract) PeriodNamed(id string) (Period, error) {
+	day, err := ParseDate(id)
+	if err != nil {
+		return Period{}, fmt.Errorf("period: %w", err)
+	}
+	p := c.PeriodOf(day.in(c.zone))
+	if p.ID != id {
+		return Period{}, fmt.Errorf("no period begins on %s; that day is in period %s: %w", id, p.ID, ErrBadInput)
+	}
+	return p, nil
 }
 
 // period returns the n-th period of a term, cut where the next term begins.

@@ -133,6 +133,9 @@ func (r *Recorder) Commit(ctx context.Context, b *Batch) error {
 			return fmt.Errorf("claim %d keys: %w", len(b.Claims), err)
 		}
 		b.settle(isNew)
+		if err := r.markCloses(ctx, b); err != nil {
+			return err
+		}
 	}
 	if len(b.Tallies) == 0 {
 		return nil
@@ -302,8 +305,12 @@ func (k *Keyer) check(note Note) error {
 // RecordedPeriods returns the periods that writers recorded claims in, by start, as they were
 // defined then.
 func RecordedPeriods(ctx context.Context, notes Notes, org string) ([]Period, error) {
+	return recordedWith(ctx, notes, org, notePeriod)
+}
+
+func recordedWith(ctx context.Context, notes Notes, org, prefix string) ([]Period, error) {
 	var periods []Period
-	for note, err := range notes.NotesWith(ctx, org, notePeriod) {
+	for note, err := range notes.NotesWith(ctx, org, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("read the recorded periods: %w", err)
 		}

@@ -2,9 +2,6 @@ package amau
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -42,6 +39,7 @@ type PeriodReport struct {
 	FirstSeenBy  map[Source]int64 // Total's claims by the source that made them first; every source is there
 	LostByHook   *int64           // users whom the hook lost, see LostByHook; nil: not known, for want of a hook or a pull
 	Digest       string           // of the close, sha256:…; empty when not closed
+	Daily        []int64          // about how many users were first seen on each day, from the first on; exact when closed
 	RestatedFrom *int64           // Total at the close, when it differs from now
 }
 
@@ -62,8 +60,9 @@ type ReportConfig struct {
 // whether an amount is known.
 func (r *Report) Remaining() (int64, bool) { return r.Year.Purchased - r.Used, r.Year.Purchased > 0 }
 
-// BuildReport counts the contract year that holds cfg.AsOf. It reads only the periods that
-// writers said they recorded in.
+// BuildReport counts the contract year that holds cfg.AsOf. It counts only the periods that
+// writers said they recorded in. Closed periods are read from their close, and counted beside
+// that as long as late events are likely: 90 days after their end.
 func BuildReport(ctx context.Context, store Store, cfg ReportConfig) (*Report, error) {
 	if cfg.Rules == nil {
 		cfg.Rules = DefaultRules()
@@ -79,23 +78,28 @@ func BuildReport(ctx context.Context, store Store, cfg ReportConfig) (*Report, e
 		Org: cfg.Org, GeneratedAt: now.UTC(), AsOf: cfg.AsOf, Contract: cfg.Contract,
 		Year: cfg.Contract.YearOf(cfg.AsOf), Meters: cfg.Rules.Meters(), Exclusions: cfg.Exclusions,
 	}
-	recorded, err := RecordedPeriods(ctx, store, cfg.Org)
-	if err != nil {
-		return nil, err
-	}
 	for _, p := range r.Year.Periods {
 		r.Periods = append(r.Periods, PeriodReport{Period: p, State: stateOf(p, now)})
 	}
 	if err := r.cover(ctx, store); err != nil {
 		return nil, err
 	}
-	if err := r.count(ctx, store, cfg.Rules, recorded); err != nil {
+	first, last := r.Periods[0].Start, r.Periods[len(r.Periods)-1].End
+	recorded, err := recordedBetween(ctx, store, cfg.Org, first.AddDate(-1, 0, 0), last) // also whether anything was before
+	if err != nil {
+		return nil, err
+	}
+	closes, err := closesBetween(ctx, store, cfg.Org, first, last)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.count(ctx, store, cfg.Rules, recorded, closes); err != nil {
 		return nil, err
 	}
 	for i := range r.Periods {
 		r.Used += r.Periods[i].AMAU()
 	}
-	r.warn(cfg.Rules, recorded)
+	r.warn(cfg.Rules, recorded, closes)
 	return r, nil
 }
 
@@ -107,69 +111,4 @@ func stateOf(p Period, at time.Time) PeriodState {
 		return Open
 	}
 	return Provisional
-}
-
-// maxReads bounds the counts that are read at once.
-const maxReads = 8
-
-// count fills in the numbers of every period, several at a time.
-func (r *Report) count(ctx context.Context, store Store, rules *Rules, recorded []Period) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, maxReads)
-	for i := range r.Periods {
-		p := &r.Periods[i]
-		p.Counts, p.FirstSeenBy = map[Meter]int64{}, map[Source]int64{}
-		for _, m := range r.Meters {
-			p.Counts[m] = 0
-		}
-		for _, s := range Sources() {
-			p.FirstSeenBy[s] = 0
-		}
-		if !slices.ContainsFunc(recorded, func(q Period) bool { return q.Key() == p.Key() }) {
-			continue
-		}
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			if err := r.countPeriod(ctx, store, rules, p); err != nil {
-				cancel(fmt.Errorf("count period %s: %w", p.ID, err))
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
-}
-
-func (r *Report) countPeriod(ctx context.Context, store Store, rules *Rules, p *PeriodReport) error {
-	bySource, err := store.CountBySource(ctx, r.Org, p.Key(), Total)
-	if err != nil {
-		return err
-	}
-	for source, n := range bySource {
-		p.FirstSeenBy[source] = n
-		p.Counts[Total] += n
-	}
-	if r.Coverage.knowsLosses(p.Period) {
-		p.LostByHook = new(int64)
-	}
-	for _, m := range r.Meters {
-		if m == Total {
-			continue
-		}
-		if some, _ := rules.hookOn(m); !some || p.LostByHook == nil {
-			if p.Counts[m], err = store.Count(ctx, r.Org, p.Key(), m); err != nil {
-				return err
-			}
-			continue
-		}
-		count, lost, err := countLost(ctx, store, rules, r.Org, p.Period, m, r.Coverage.Hook.Since)
-		if err != nil {
-			return err
-		}
-		p.Counts[m] = count
-		*p.LostByHook += lost
-	}
-	return nil
 }

@@ -7,11 +7,12 @@ import (
 )
 
 // warn says in whole sentences what a reader must know before relying on the numbers.
-func (r *Report) warn(rules *Rules, recorded []Period) {
+func (r *Report) warn(rules *Rules, recorded []Period, closes map[string]Close) {
 	if !r.Contract.Stated() {
 		r.warnf("No contract is set: months are calendar months, the year is the calendar year, and nothing is compared with a purchased amount. Set one with --contract 2026-01-15=1200000.")
 	}
 	r.warnDefinition(recorded)
+	r.warnCloses(closes)
 	r.warnSources(rules)
 	r.warnCoverage(rules, recorded)
 	if n := len(r.Exclusions.Apps); n > 0 {
@@ -41,6 +42,20 @@ func (r *Report) warnDefinition(recorded []Period) {
 	if len(others) > 0 {
 		r.warnf("Other periods than this report's were recorded in: %s. This report counts by %s. If that is right, rebuild: import the events again into a new ledger, or pull those of the last 90 days into one; if not, report with the definition that the writers use.",
 			strings.Join(others, ", "), r.Contract)
+	}
+}
+
+// warnCloses names the closes of this year that its numbers contradict or cannot use.
+func (r *Report) warnCloses(closes map[string]Close) {
+	for i := range r.Periods {
+		p := &r.Periods[i]
+		c, ok := closes[p.Key()]
+		switch {
+		case ok && !c.Period.Same(p.Period):
+			r.warnf("Period %s is closed as one from %s, but now it is one from %s: its close is not used, and it is counted anew.", p.ID, c.Period, p.Period)
+		case p.RestatedFrom != nil && p.AMAU() < *p.RestatedFrom:
+			r.warnf("Period %s was closed with %d users and now has %d: claims are missing from the ledger. Run amau verify, and restore the ledger from a backup.", p.ID, *p.RestatedFrom, p.AMAU())
+		}
 	}
 }
 
