@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -33,12 +34,18 @@ func newApp(getenv func(string) string, stdin io.Reader, stdout, stderr io.Write
 }
 
 func (a *app) run(ctx context.Context, args []string) error {
+	a.stdin = newStoppable(ctx, a.stdin)
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil {
+		// Whatever it looks like where the interrupt hit, it is one.
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
 }
 
 // The groups in which the help lists the commands.
