@@ -17,7 +17,7 @@ func CSV(w io.Writer, r *amau.Report) error {
 	for _, s := range amau.Sources() {
 		header = append(header, "first_seen_by_"+string(s))
 	}
-	header = append(header, "digest", "restated_from")
+	header = append(header, "digest", "restated_from", "lost_by_hook")
 	// The meters come last: their number depends on the rules.
 	for _, m := range columns(r)[1:] {
 		header = append(header, string(m))
@@ -43,15 +43,19 @@ func csvRow(r *amau.Report, p *amau.PeriodReport) []string {
 	for _, s := range amau.Sources() {
 		row = append(row, strconv.FormatInt(p.FirstSeenBy[s], 10))
 	}
-	restated := ""
-	if p.RestatedFrom != nil {
-		restated = strconv.FormatInt(*p.RestatedFrom, 10)
-	}
-	row = append(row, p.Digest, restated)
+	row = append(row, p.Digest, orEmpty(p.RestatedFrom), orEmpty(p.LostByHook))
 	for _, m := range columns(r)[1:] {
 		row = append(row, strconv.FormatInt(p.Counts[m], 10))
 	}
 	return row
+}
+
+// orEmpty writes a number that may not be known.
+func orEmpty(n *int64) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatInt(*n, 10)
 }
 
 func cells(row []string) []string {

@@ -54,13 +54,21 @@ type period struct {
 	AMAU         int64                      `json:"amau"`
 	Meters       object[amau.Meter, int64]  `json:"meters"`
 	FirstSeenBy  object[amau.Source, int64] `json:"first_seen_by"`
+	LostByHook   *int64                     `json:"lost_by_hook"`
 	Digest       *string                    `json:"digest"`
 	RestatedFrom *int64                     `json:"restated_from"`
 }
 
 type coverage struct {
 	Sources  object[amau.Source, source] `json:"sources"`
+	Pull     *pulled                     `json:"pull"`
 	Warnings []string                    `json:"warnings"`
+}
+
+// pulled is how far the System Log was read.
+type pulled struct {
+	From     string  `json:"from"`      // RFC 3339, UTC
+	CaughtUp *string `json:"caught_up"` // RFC 3339, UTC
 }
 
 type source struct {
@@ -98,6 +106,9 @@ func newDocument(r *amau.Report) document {
 			d.Coverage.Sources = append(d.Coverage.Sources, member[amau.Source, source]{s, source{orNull(stamp(cover.LastEvent)), cover.Events}})
 		}
 	}
+	if pull := r.Coverage.Pull; pull != nil {
+		d.Coverage.Pull = &pulled{stamp(pull.From), orNull(stamp(pull.CaughtUp))}
+	}
 	for id := range r.Exclusions.Apps {
 		d.Exclusions.Apps = append(d.Exclusions.Apps, id)
 	}
@@ -117,7 +128,7 @@ func newContract(r *amau.Report) contract {
 func newPeriod(r *amau.Report, p *amau.PeriodReport) period {
 	out := period{
 		ID: p.ID, Start: p.Start.UTC().Format(time.RFC3339), End: p.End.UTC().Format(time.RFC3339), State: p.State,
-		AMAU: p.AMAU(), Digest: orNull(p.Digest), RestatedFrom: p.RestatedFrom,
+		AMAU: p.AMAU(), LostByHook: p.LostByHook, Digest: orNull(p.Digest), RestatedFrom: p.RestatedFrom,
 	}
 	for _, m := range columns(r) {
 		out.Meters = append(out.Meters, member[amau.Meter, int64]{m, p.Counts[m]})

@@ -41,6 +41,10 @@ func fullYear(t testing.TB) *amau.Report {
 	closed := int64(80_000)
 	r.Periods[0].RestatedFrom = nil
 	r.Periods[1].RestatedFrom = &closed
+	for i, lost := range []int64{0, 3, 4} {
+		r.Periods[2+i].LostByHook = &lost
+	}
+	r.Coverage.Pull = &amau.PullPosition{From: instant(t, "2026-02-20T10:30:00Z"), CaughtUp: instant(t, "2026-05-20T10:25:00Z")}
 	for i := range 3 {
 		r.Periods[i].State, r.Periods[i].Digest = amau.Final, fmt.Sprintf("sha256:%064d", i)
 	}
