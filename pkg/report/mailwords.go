@@ -1,0 +1,133 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+)
+
+// mailMeaning is the sentence that says what the number is to who has never heard of it.
+const mailMeaning = "aMAU (annual monthly active users) is what Okta bills by. In each month every user who signed in, or " +
+	"for whom an application got access, counts once, however often that was. The year's number is the sum of its months: " +
+	"who was active in three months counts three times."
+
+// mailReason returns what happened, as a headline and as a sentence or two below it.
+func mailReason(r *amau.Report, why Reason) (headline, lead string) {
+	used := grouped(r.Used)
+	if _, known := r.Remaining(); known {
+		used += " of " + grouped(r.Year.Purchased)
+	}
+	switch why.Occasion {
+	case PeriodClosed:
+		name, count := monthName(r, why.Period), "Closed"
+		if month := periodOf(r, why.Period); month != nil {
+			count = grouped(month.AMAU()) + " active users"
+		}
+		return fmt.Sprintf("%s in %s", count, name),
+			fmt.Sprintf("The month %s is closed: its number is final. Should events of it still arrive, they are counted too, and every later report shows the difference.", name)
+	case ThresholdReached:
+		if why.Percent >= 100 {
+			return fmt.Sprintf("The purchased amount is used up (%s)", used),
+				"All of what was purchased for this contract year has been used. What is used from now on is beyond the contract."
+		}
+		return fmt.Sprintf("%d %% of the purchased amount is used (%s)", why.Percent, used),
+			fmt.Sprintf("%d %% of what was purchased for this contract year has been used.", why.Percent)
+	case ForecastExceeds:
+		return "The purchased amount is not expected to last for the year",
+			"Going by the months so far, more will be used in this contract year than was purchased."
+	}
+	return used + " used", ""
+}
+
+// mailChanges says what is different from the last mail, in a sentence each. Without a last
+// mail it names the months that have changed since they were closed.
+func mailChanges(r *amau.Report, last *Said) []string {
+	var lines []string
+	if last != nil && last.Year == r.Year.Start.String() && last.Used != r.Used {
+		lines = append(lines, fmt.Sprintf("The year's number was %s on %s and is %s now.", grouped(last.Used), instantDay(r, last.At), grouped(r.Used)))
+	}
+	for i := range r.Periods {
+		p := &r.Periods[i]
+		before, what := p.RestatedFrom, "when it was closed"
+		if last != nil {
+			said, was := last.Closed[p.ID]
+			if !was || said == p.AMAU() {
+				continue // that it differs from its close was said before, and stands beside the month
+			}
+			before, what = &said, "in the last mail"
+		}
+		if before != nil {
+			lines = append(lines, fmt.Sprintf("%s had %s active users %s and has %s now, %s.", monthName(r, p.Period), grouped(*before), what, grouped(p.AMAU()), changeWords(p.AMAU()-*before)))
+		}
+	}
+	return lines
+}
+
+// changeWords says by how much a closed month has changed, and why.
+func changeWords(by int64) string {
+	if by < 0 {
+		return grouped(-by) + " less: records are missing, have it looked into"
+	}
+	return grouped(by) + " more, by events that arrived late"
+}
+
+// Coming says how many months of the year have not begun.
+func (p *mailPage) Coming() string {
+	switch p.ToCome {
+	case 0:
+		return ""
+	case 1:
+		return "One month of the contract year is still to come."
+	}
+	return fmt.Sprintf("%d months of the contract year are still to come.", p.ToCome)
+}
+
+// monthNote says how final a month is.
+func monthNote(p *amau.PeriodReport) string {
+	switch p.State {
+	case amau.Final:
+		if p.RestatedFrom != nil {
+			return "closed with " + grouped(*p.RestatedFrom)
+		}
+		return "closed"
+	case amau.Provisional:
+		return "over, not closed yet"
+	case amau.Open:
+		return "running"
+	}
+	return ""
+}
+
+// monthName names a period by its days, both included, or as a calendar month if it is one.
+func monthName(r *amau.Report, p amau.Period) string {
+	zone := r.Contract.Zone()
+	first, last := amau.DateOf(p.Start.In(zone)), amau.DateOf(p.End.In(zone).Add(-time.Nanosecond))
+	next := day(last).AddDate(0, 0, 1)
+	if first.Day == 1 && next.Day() == 1 && day(first).AddDate(0, 1, 0).Equal(next) {
+		return day(first).Format("January 2006")
+	}
+	return span(first, last)
+}
+
+// span names the days from first to last, both included.
+func span(first, last amau.Date) string {
+	layout := "2 Jan 2006"
+	if first.Year == last.Year {
+		layout = "2 Jan"
+	}
+	return day(first).Format(layout) + " – " + dayName(last)
+}
+
+// dayName names a day so that nobody takes its month for its day.
+func dayName(d amau.Date) string { return day(d).Format("2 Jan 2006") }
+
+// instantDay names the day of an instant in the contract's time zone.
+func instantDay(r *amau.Report, t time.Time) string {
+	return dayName(amau.DateOf(t.In(r.Contract.Zone())))
+}
+
+// lastDate returns the last day of the year.
+func lastDate(r *amau.Report) amau.Date { return amau.DateOf(day(r.Year.End).AddDate(0, 0, -1)) }
+
+func day(d amau.Date) time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }
