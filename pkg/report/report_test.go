@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/okta-amau/okta-amau/internal/testtools"
 	"github.com/okta-amau/okta-amau/pkg/amau"
 	"github.com/okta-amau/okta-amau/pkg/report"
 )
@@ -207,6 +208,15 @@ func TestTextInColourHasTheSameWords(t *testing.T) {
 	}
 }
 
+func TestTextOnAnotherYearDoesNotSayAsOf(t *testing.T) {
+	r := fullYear(t)
+	r.GeneratedAt = r.GeneratedAt.AddDate(1, 0, 0)
+	text := string(written(t, report.FormatText, r))
+	if !strings.Contains(text, "\nthe year that holds 2026-05-20, counted at 2027-05-20T10:30:00Z\n") {
+		t.Errorf("its head is\n%.300s", text)
+	}
+}
+
 func TestUsedPercentHasOneDecimal(t *testing.T) {
 	tests := []struct {
 		used, purchased int64
@@ -293,10 +303,9 @@ func FuzzCell(f *testing.F) {
 // TestJSONHasTheMembersOfTheDesign compares the document with the example in the design notes:
 // every member that stands there is in ours, with the same kind of value or null.
 func TestJSONHasTheMembersOfTheDesign(t *testing.T) {
-	path := filepath.Join("..", "..", "..", "shared", "DESIGN.md")
-	design, err := os.ReadFile(path)
+	design, err := os.ReadFile(testtools.Shared(t, "DESIGN.md"))
 	if err != nil {
-		t.Skipf("the design notes are not at %s", path)
+		t.Fatal(err)
 	}
 	_, rest, found := bytes.Cut(design, []byte("`report --format json`"))
 	_, rest, fence := bytes.Cut(rest, []byte("```json\n"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -92,7 +93,11 @@ func (t *textPage) headline(r *amau.Report) {
 	}
 	t.linef("%s", title)
 	t.linef("%s, time zone %s", months(r), r.Contract.Zone())
-	t.linef("as of %s, counted at %s", asOf(r), stamp(r.GeneratedAt))
+	if day := asOf(r); day == r.GeneratedAt.In(r.Contract.Zone()).Format(time.DateOnly) {
+		t.linef("as of %s, counted at %s", day, stamp(r.GeneratedAt))
+	} else { // the day picks the year; the numbers are of now
+		t.linef("the year that holds %s, counted at %s", day, stamp(r.GeneratedAt))
+	}
 	t.b.WriteByte('\n')
 	left, known := r.Remaining()
 	if !known {
