@@ -88,12 +88,6 @@ func (p *progress) Add(n int64) {
 	}
 }
 
-// Write counts the bytes written, so that a progress can stand behind an io.TeeReader.
-func (p *progress) Write(b []byte) (int, error) {
-	p.Add(int64(len(b)))
-	return len(b), nil
-}
-
 // Done takes the bar off the screen. It may be called more than once, and defers well.
 func (p *progress) Done() {
 	if p.bar != nil {

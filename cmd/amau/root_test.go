@@ -180,3 +180,20 @@ func TestProgress(t *testing.T) {
 		t.Errorf("--quiet printed %q", out.String())
 	}
 }
+
+func TestProgressBar(t *testing.T) {
+	for _, total := range []int64{0, 200} {
+		var out bytes.Buffer
+		p := &progress{bar: newBar(&out, "import", unitBytes, total)}
+		p.Add(50)
+		p.Add(150)
+		p.Done()
+		p.Done()
+		if got := out.String(); !strings.Contains(got, "import") || strings.Contains(got, "\n") {
+			t.Errorf("of %d it drew %q", total, got)
+		}
+		if got := out.String(); strings.TrimRight(got, " \r") == strings.TrimRight(got, "\r") {
+			t.Errorf("of %d the bar stays on the screen: %q", total, got)
+		}
+	}
+}
