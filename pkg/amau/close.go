@@ -120,7 +120,11 @@ func ClosePeriod(ctx context.Context, store Store, cfg CloseConfig, p Period) (C
 // firstClose counts the period and writes its close down, unless somebody else was first.
 func (n *counter) firstClose(ctx context.Context, zone *time.Location, p Period, now time.Time) (Note, error) {
 	c := Close{Period: p, ClosedAt: now}
-	if err := n.take(ctx, &c, n.rules.Meters(), zone); err != nil {
+	apps, err := appsOf(ctx, n.store, n.org, p)
+	if err != nil {
+		return Note{}, err
+	}
+	if err := n.take(ctx, &c, slices.Concat(n.rules.Meters(), apps), zone); err != nil {
 		return Note{}, err
 	}
 	// A claim may have come while this was counted, from a writer that found no close yet. So

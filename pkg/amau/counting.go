@@ -92,8 +92,9 @@ const maxReads = 8
 // is what Okta's System Log keeps.
 const lateEvents = 90 * 24 * time.Hour
 
-// count fills in the numbers of every period, several at a time.
-func (r *Report) count(ctx context.Context, store Store, rules *Rules, recorded []Period, closes map[string]Close) error {
+// count fills in the numbers of every period, several at a time; closes and app meters are by
+// [Period.Key].
+func (r *Report) count(ctx context.Context, store Store, rules *Rules, recorded []Period, closes map[string]Close, apps map[string][]Meter) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	n := &counter{store, r.Org, rules, r.Coverage.hookSince}
@@ -115,7 +116,7 @@ func (r *Report) count(ctx context.Context, store Store, rules *Rules, recorded 
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if err := p.read(ctx, n, r, closed); err != nil {
+			if err := p.read(ctx, n, r, slices.Concat(r.Meters, apps[p.Key()]), closed); err != nil {
 				cancel(fmt.Errorf("count period %s: %w", p.ID, err))
 			}
 		})
@@ -126,8 +127,8 @@ func (r *Report) count(ctx context.Context, store Store, rules *Rules, recorded 
 
 // read takes the period's numbers from its close, if it is closed and nothing can have come to
 // it since, and counts it otherwise.
-func (p *PeriodReport) read(ctx context.Context, n *counter, r *Report, closed *Close) error {
-	meters := r.Meters
+func (p *PeriodReport) read(ctx context.Context, n *counter, r *Report, all []Meter, closed *Close) error {
+	meters := all
 	var bySource map[Source]int64 // nil: Total must be counted too
 	var lost *int64
 	if closed != nil {
@@ -135,9 +136,9 @@ func (p *PeriodReport) read(ctx context.Context, n *counter, r *Report, closed *
 		if !closed.Uncounted && r.GeneratedAt.After(p.End.Add(lateEvents)) {
 			latest := closed.latest()
 			bySource, lost = latest.FirstSeenBy, latest.LostByHook
-			// The rules may have got or lost meters since the close.
+			// There may be more or other meters than at the close.
 			meters = nil
-			for _, m := range r.Meters {
+			for _, m := range all {
 				if users, ok := latest.Counts[m]; ok {
 					p.Counts[m] = users
 				} else {

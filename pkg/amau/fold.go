@@ -22,6 +22,9 @@ type Fold struct {
 	day    int                    // that day, in days since 1970
 	days   map[int]int            // :: day -> its index in batch.Tallies
 	claims int                    // in the last batch: the next is likely as large
+
+	apps      map[userApp]bool // claimed so far; nil without [Config.AppMeters]
+	appMeters map[string]Meter // :: application id -> its meter
 }
 
 // maxFoldUsers bounds the users whose keys a fold remembers from batch to batch, at about 150
@@ -50,6 +53,9 @@ type userClaims struct {
 // NewFold returns an empty fold of events of one source.
 func (r *Recorder) NewFold(source Source) *Fold {
 	f := &Fold{r: r, source: source, now: r.Now().UTC().Truncate(time.Millisecond), users: map[string]*userClaims{}, days: map[int]int{}}
+	if r.AppMeters {
+		f.apps, f.appMeters = map[userApp]bool{}, map[string]Meter{}
+	}
 	f.empty(nil)
 	return f
 }
@@ -108,7 +114,7 @@ func (f *Fold) Next() Batch {
 	b.Summary.Claims = int64(len(b.Claims))
 	f.claims = len(b.Claims)
 	f.empty(slices.Clone(b.Periods))
-	if len(f.users) > maxFoldUsers {
+	if len(f.users) > maxFoldUsers || len(f.apps) > maxFoldApps {
 		clear(f.users)
 		f.forget()
 	}
@@ -120,6 +126,7 @@ func (f *Fold) forget() {
 	for _, u := range f.users {
 		clear(u.meters)
 	}
+	clear(f.apps)
 	f.batch.Periods, f.keys, f.period = nil, nil, Period{}
 }
 
@@ -140,7 +147,12 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 		u.meters = append(u.meters, 0)
 	}
 	fresh := (rule.bit | totalBit) &^ u.meters[f.index]
-	if fresh == 0 {
+	var app Meter
+	newApp := false
+	if f.apps != nil {
+		app, newApp = f.newApp(e, u)
+	}
+	if fresh == 0 && !newApp {
 		return
 	}
 	u.meters[f.index] |= fresh
@@ -154,6 +166,10 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 	}
 	if fresh&totalBit != 0 {
 		c.Meter = Total
+		f.batch.Claims = append(f.batch.Claims, c)
+	}
+	if newApp {
+		c.Meter = app
 		f.batch.Claims = append(f.batch.Claims, c)
 	}
 }

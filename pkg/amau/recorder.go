@@ -19,6 +19,7 @@ type Config struct {
 	Keyer      *Keyer           // required
 	Rules      *Rules           // nil: DefaultRules
 	Exclusions Exclusions       // zero: nothing is excluded
+	AppMeters  bool             // also count each application's users, see [AppMeter]; events must come with their applications
 	Now        func() time.Time // nil: time.Now
 }
 
@@ -30,6 +31,8 @@ type Recorder struct {
 	mu       sync.Mutex
 	prepared map[string]Period // :: period key -> as the ledger's note has it
 	mismatch bool              // the ledger holds periods of another definition
+
+	apps map[string][]string // :: period key -> ids of the applications that have a meter there, as last read
 }
 
 // NewRecorder returns a recorder that writes to ledger. It does not touch the ledger yet.
@@ -46,7 +49,7 @@ func NewRecorder(cfg Config, ledger Ledger) (*Recorder, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Recorder{Config: cfg, ledger: ledger}, nil
+	return &Recorder{Config: cfg, ledger: ledger, apps: map[string][]string{}}, nil
 }
 
 // CheckOrg fails unless org can name an org in a ledger.
@@ -205,8 +208,8 @@ const (
 	notePeriod  = "writer/period/" // + Period.Key
 )
 
-// prepare makes sure, once per process and period, that the ledger knows the pseudonym key and
-// the periods of the batch.
+// prepare makes sure, once per process and period, that the ledger knows the pseudonym key, the
+// periods and the applications of the batch.
 func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -229,7 +232,7 @@ func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
 		}
 		r.mismatch = r.mismatch || !p.Same(recorded)
 	}
-	return nil
+	return r.admitApps(ctx, b)
 }
 
 // notePeriod leaves a note of the period and returns what it says: another writer, perhaps of

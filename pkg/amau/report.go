@@ -25,6 +25,7 @@ type Report struct {
 	Contract    *Contract
 	Year        Year
 	Meters      []Meter // in the order to show; the last is Total
+	Apps        []Meter // app meters that have users, the most used first, [OtherApps] last; empty unless they were recorded
 	Periods     []PeriodReport
 	Used        int64 // the year's aMAU: the sum of the periods' Total
 	Coverage    Coverage
@@ -35,7 +36,7 @@ type Report struct {
 type PeriodReport struct {
 	Period
 	State        PeriodState
-	Counts       map[Meter]int64  // every meter of the report is there
+	Counts       map[Meter]int64  // every meter of the report is there, and the app meters with users
 	FirstSeenBy  map[Source]int64 // Total's claims by the source that made them first; every source is there
 	LostByHook   *int64           // users whom the hook lost, see LostByHook; nil: not known, for want of a hook or a pull
 	Digest       string           // of the close, sha256:…; empty when not closed
@@ -93,12 +94,17 @@ func BuildReport(ctx context.Context, store Store, cfg ReportConfig) (*Report, e
 	if err != nil {
 		return nil, err
 	}
-	if err := r.count(ctx, store, cfg.Rules, recorded, closes); err != nil {
+	apps, err := appsBetween(ctx, store, cfg.Org, first, last)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.count(ctx, store, cfg.Rules, recorded, closes, apps); err != nil {
 		return nil, err
 	}
 	for i := range r.Periods {
 		r.Used += r.Periods[i].AMAU()
 	}
+	r.sortApps()
 	r.warn(cfg.Rules, recorded, closes)
 	return r, nil
 }

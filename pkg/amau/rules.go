@@ -12,7 +12,7 @@ import (
 )
 
 // Meter is what is counted: the class of an event (session, sso, api in the default rules) or
-// [Total]. An application's own meter is named "app:" and its id.
+// [Total]. An application's own meter is named "app:" and its id, see [AppMeter].
 type Meter string
 
 // The meters of the default rules. Total is the union of all classes and the headline aMAU.
