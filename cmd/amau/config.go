@@ -24,6 +24,7 @@ type globalFlags struct {
 	rules         string
 	excludeApps   []string
 	excludeUsers  []string
+	appMeters     bool
 	quiet         bool
 }
 
@@ -40,6 +41,7 @@ func (g *globalFlags) register(root *cobra.Command) {
 	f.StringVar(&g.rules, "rules", "", "CSV `file` with the event types that count, in place of the built-in ones")
 	f.StringSliceVar(&g.excludeApps, "exclude-app", nil, "`id` of an application or OAuth client not to count; can be repeated")
 	f.StringSliceVar(&g.excludeUsers, "exclude-user", nil, "`id` of an Okta user not to count; can be repeated")
+	f.BoolVar(&g.appMeters, "app-meters", false, fmt.Sprintf("record the users of each application too, of the first %d in a month each by itself", amau.MaxApps))
 	f.BoolVar(&g.quiet, "quiet", false, "no progress and no notes on stderr, only errors")
 	annotate(f, "exclude-app", "AMAU_EXCLUDE_APPS") // as the deployed functions name them
 	annotate(f, "exclude-user", "AMAU_EXCLUDE_USERS")
@@ -117,12 +119,13 @@ type settings struct {
 	contract   *amau.Contract
 	rules      *amau.Rules
 	exclusions amau.Exclusions
+	appMeters  bool
 }
 
 // settings returns what the global flags state, or the first complaint about them. A command
 // asks for it before it opens or creates anything.
 func (a *app) settings() (settings, error) {
-	s := settings{exclusions: a.exclusions()}
+	s := settings{exclusions: a.exclusions(), appMeters: a.flags.appMeters}
 	var err error
 	if s.org, err = a.org(); err != nil {
 		return settings{}, err

@@ -80,7 +80,7 @@ func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, form
 	rejects := &rejectLog{stderr: a.stderr, file: rejectsFile}
 	in := &intake{
 		recorder: recorder,
-		decoder:  okta.NewDecoder(s.rules, len(s.exclusions.Apps) > 0),
+		decoder:  okta.NewDecoder(s.rules, recorder.NeedsApps()),
 		source:   amau.FromImport,
 		reject:   rejects.add,
 		progress: progress.Add,

@@ -65,13 +65,13 @@ func TestReportJSONIsAsPromised(t *testing.T) {
 	}
 }
 
-// members adds the paths of all members of a document; sources, of which there may be any, are
-// one star. Those that are null are in nulls too.
+// members adds the paths of all members of a document; sources and periods of an application, of
+// which there may be any, are one star. Those that are null are in nulls too.
 func members(v any, path string, into, nulls map[string]bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, value := range v {
-			if path == "coverage.sources" {
+			if path == "coverage.sources" || path == "apps[].by_period" {
 				name = "*"
 			}
 			inner := strings.TrimPrefix(path+"."+name, ".")

@@ -111,7 +111,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 	}
 	r, err := receiver.New(receiver.Config{
 		Secrets: secrets, Recorder: recorder, Quarantine: quarantine, Now: a.now,
-		Decoder: okta.NewDecoder(s.rules, len(s.exclusions.Apps) > 0),
+		Decoder: okta.NewDecoder(s.rules, recorder.NeedsApps()),
 	})
 	if err != nil {
 		return err

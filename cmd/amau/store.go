@@ -92,6 +92,6 @@ func (a *app) recorder(ctx context.Context, store amau.Store, s settings) (*amau
 		return nil, err
 	}
 	return amau.NewRecorder(amau.Config{
-		Org: s.org, Contract: s.contract, Keyer: keyer, Rules: s.rules, Exclusions: s.exclusions, Now: a.now,
+		Org: s.org, Contract: s.contract, Keyer: keyer, Rules: s.rules, Exclusions: s.exclusions, AppMeters: s.appMeters, Now: a.now,
 	}, store)
 }

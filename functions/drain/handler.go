@@ -52,7 +52,7 @@ func newHandler(getenv func(string) string, w io.Writer) (*handler, error) {
 	return &handler{
 		Settings: settings,
 		ledger:   ledger,
-		decoder:  okta.NewDecoder(settings.Rules, len(settings.Exclusions.Apps) > 0),
+		decoder:  okta.NewDecoder(settings.Rules, settings.NeedsApps()),
 		userKey:  func(ctx context.Context) (string, error) { return secret.Read(ctx, manager, arn) },
 	}, nil
 }

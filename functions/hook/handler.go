@@ -68,7 +68,7 @@ func newHandler(getenv func(string) string, w io.Writer) (*handler, error) {
 	}
 	h.config = receiver.Config{
 		Secrets:    h.secrets,
-		Decoder:    okta.NewDecoder(settings.Rules, len(settings.Exclusions.Apps) > 0),
+		Decoder:    okta.NewDecoder(settings.Rules, settings.NeedsApps()),
 		Quarantine: queue.NewQuarantine(queues, getenv("AMAU_QUARANTINE_QUEUE_URL")),
 		Spill:      queue.NewIntake(queues, getenv("AMAU_INTAKE_QUEUE_URL")),
 		Budget:     budget,

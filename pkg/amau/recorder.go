@@ -19,7 +19,7 @@ type Config struct {
 	Keyer      *Keyer           // required
 	Rules      *Rules           // nil: DefaultRules
 	Exclusions Exclusions       // zero: nothing is excluded
-	AppMeters  bool             // also count each application's users, see [AppMeter]; events must come with their applications
+	AppMeters  bool             // also count each application's users, see [AppMeter]
 	Now        func() time.Time // nil: time.Now
 }
 
@@ -34,6 +34,10 @@ type Recorder struct {
 
 	apps map[string][]string // :: period key -> ids of the applications that have a meter there, as last read
 }
+
+// NeedsApps reports whether events must come with their applications: client ids, application
+// targets, actors that are no users.
+func (c *Config) NeedsApps() bool { return c.AppMeters || len(c.Exclusions.Apps) > 0 }
 
 // NewRecorder returns a recorder that writes to ledger. It does not touch the ledger yet.
 func NewRecorder(cfg Config, ledger Ledger) (*Recorder, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type Settings struct {
 	Contract   *amau.Contract
 	Rules      *amau.Rules
 	Exclusions amau.Exclusions
+	AppMeters  bool
 	Log        *slog.Logger
 	Metrics    *metrics.Writer
 }
@@ -35,6 +37,7 @@ type Settings struct {
 //	AMAU_TIMEZONE           IANA name, default UTC
 //	AMAU_EXCLUDE_APPS       ids, separated by commas
 //	AMAU_EXCLUDE_USERS      ids, separated by commas
+//	AMAU_APP_METERS         true or false (default)
 //	AMAU_LOG_LEVEL          debug, info (default), warn or error
 //	AMAU_METRICS_NAMESPACE  default: OktaAmau
 //	AMAU_STACK              the dimension Stack of all metrics
@@ -64,6 +67,9 @@ func Read(function string, getenv func(string) string, w io.Writer) (*Settings, 
 		return nil, fmt.Errorf("AMAU_CONTRACT, AMAU_PERIODS: %w", err)
 	}
 	s.Exclusions = amau.NewExclusions(strings.Split(getenv("AMAU_EXCLUDE_APPS"), ","), strings.Split(getenv("AMAU_EXCLUDE_USERS"), ","))
+	if s.AppMeters, err = strconv.ParseBool(or("AMAU_APP_METERS", "false")); err != nil {
+		return nil, fmt.Errorf("AMAU_APP_METERS: %w", err)
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(or("AMAU_LOG_LEVEL", "info"))); err != nil {
 		return nil, fmt.Errorf("AMAU_LOG_LEVEL: %w", err)
@@ -73,11 +79,21 @@ func Read(function string, getenv func(string) string, w io.Writer) (*Settings, 
 	return s, nil
 }
 
+// NeedsApps reports whether events must be decoded with their applications.
+func (s *Settings) NeedsApps() bool {
+	c := s.config(nil)
+	return c.NeedsApps()
+}
+
 // Recorder returns a recorder by these settings.
 func (s *Settings) Recorder(ledger amau.Ledger, pseudonymKey string) (*amau.Recorder, error) {
 	keyer, err := amau.NewKeyer([]byte(pseudonymKey))
 	if err != nil {
 		return nil, err
 	}
-	return amau.NewRecorder(amau.Config{Org: s.Org, Contract: s.Contract, Keyer: keyer, Rules: s.Rules, Exclusions: s.Exclusions}, ledger)
+	return amau.NewRecorder(s.config(keyer), ledger)
+}
+
+func (s *Settings) config(keyer *amau.Keyer) amau.Config {
+	return amau.Config{Org: s.Org, Contract: s.Contract, Keyer: keyer, Rules: s.Rules, Exclusions: s.Exclusions, AppMeters: s.AppMeters}
 }

@@ -135,7 +135,7 @@ func New(cfg Config) (*Puller, error) {
 		cfg.Sleep = sleep
 	}
 	if cfg.Decoder == nil {
-		cfg.Decoder = okta.NewDecoder(cfg.Recorder.Rules, len(cfg.Recorder.Exclusions.Apps) > 0)
+		cfg.Decoder = okta.NewDecoder(cfg.Recorder.Rules, cfg.Recorder.NeedsApps())
 	}
 	return &Puller{cfg: cfg, org: cfg.Recorder.Org}, nil
 }

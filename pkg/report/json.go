@@ -24,6 +24,7 @@ type document struct {
 	Contract    contract   `json:"contract"`
 	AMAU        int64      `json:"amau"`    // sum of the periods' amau
 	Periods     []period   `json:"periods"` // in order
+	Apps        []app      `json:"apps"`    // the most used first
 	Coverage    coverage   `json:"coverage"`
 	Exclusions  exclusions `json:"exclusions"`
 }
@@ -57,6 +58,13 @@ type period struct {
 	LostByHook   *int64                     `json:"lost_by_hook"`
 	Digest       *string                    `json:"digest"`
 	RestatedFrom *int64                     `json:"restated_from"`
+}
+
+// app is one application's use; all those without a meter of their own have the id null.
+type app struct {
+	ID       *string               `json:"id"`
+	AMAU     int64                 `json:"amau"`
+	ByPeriod object[string, int64] `json:"by_period"` // the periods with users
 }
 
 type coverage struct {
@@ -94,12 +102,15 @@ func newDocument(r *amau.Report) document {
 	d := document{
 		Version: schemaVersion, Org: r.Org, GeneratedAt: stamp(r.GeneratedAt), AsOf: asOf(r),
 		Timezone: r.Contract.Zone().String(), PeriodsBy: string(r.Contract.By()),
-		Contract: newContract(r), AMAU: r.Used, Periods: []period{},
+		Contract: newContract(r), AMAU: r.Used, Periods: []period{}, Apps: []app{},
 		Coverage:   coverage{Warnings: append([]string{}, r.Coverage.Warnings...)},
 		Exclusions: exclusions{Apps: []string{}, Users: len(r.Exclusions.Users)},
 	}
 	for i := range r.Periods {
 		d.Periods = append(d.Periods, newPeriod(r, &r.Periods[i]))
+	}
+	for _, m := range r.Apps {
+		d.Apps = append(d.Apps, newApp(r, m))
 	}
 	for _, s := range amau.Sources() {
 		if cover, ok := r.Coverage.Sources[s]; ok {
@@ -135,6 +146,17 @@ func newPeriod(r *amau.Report, p *amau.PeriodReport) period {
 	}
 	for _, s := range amau.Sources() {
 		out.FirstSeenBy = append(out.FirstSeenBy, member[amau.Source, int64]{s, p.FirstSeenBy[s]})
+	}
+	return out
+}
+
+func newApp(r *amau.Report, m amau.Meter) app {
+	id, _ := m.App()
+	out := app{ID: orNull(id), AMAU: yearCount(r, m), ByPeriod: object[string, int64]{}}
+	for i := range r.Periods {
+		if p := &r.Periods[i]; p.Counts[m] > 0 {
+			out.ByPeriod = append(out.ByPeriod, member[string, int64]{p.ID, p.Counts[m]})
+		}
 	}
 	return out
 }

@@ -28,6 +28,7 @@ func examples(t testing.TB) map[string]*amau.Report {
 		"empty":    emptyLedger(t),
 		"exceeded": exceeded(t),
 		"meters":   manyMeters(t),
+		"apps":     manyApps(t),
 	}
 }
 
@@ -49,6 +50,8 @@ func fullYear(t testing.TB) *amau.Report {
 	for i := range 3 {
 		r.Periods[i].State, r.Periods[i].Digest = amau.Final, fmt.Sprintf("sha256:%064d", i)
 	}
+	r.Apps = []amau.Meter{"app:0oaportal", "app:0oashop"}
+	r.Periods[0].Counts["app:0oaportal"], r.Periods[2].Counts["app:0oaportal"], r.Periods[2].Counts["app:0oashop"] = 60_000, 70_000, 1_000
 	r.Coverage.Sources = map[amau.Source]amau.SourceCoverage{
 		amau.FromHook:   {Events: 2_345_678, LastEvent: instant(t, "2026-05-20T10:29:31.5Z")},
 		amau.FromStream: {Events: 5_000_111, LastEvent: instant(t, "2026-05-20T10:29:40Z")},
@@ -92,6 +95,24 @@ func manyMeters(t testing.TB) *amau.Report {
 	}
 	r.Meters = append(r.Meters, amau.Total)
 	setCounts(r, &r.Periods[0], 10_000_000, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	return r
+}
+
+// manyApps has more applications than are shown, and more than have meters.
+func manyApps(t testing.TB) *amau.Report {
+	r := newReport(t, "2026-01-15=1200000", amau.ByContract, "UTC", "2026-03-01T00:00:00Z")
+	setCounts(r, &r.Periods[0], 40_000, 40_000, 0, 0)
+	setCounts(r, &r.Periods[1], 20_000, 20_000, 0, 0)
+	for i := range 30 {
+		m := amau.AppMeter(fmt.Sprintf("0oa%017d", i))
+		r.Apps = append(r.Apps, m)
+		r.Periods[0].Counts[m] = int64(35_000 - 1_100*i)
+		if i%3 == 0 {
+			r.Periods[1].Counts[m] = int64(1_000 / (i + 1))
+		}
+	}
+	r.Apps = append(r.Apps, amau.OtherApps)
+	r.Periods[0].Counts[amau.OtherApps] = 1234
 	return r
 }
 

@@ -28,6 +28,7 @@ func Text(w io.Writer, r *amau.Report, o TextOptions) error {
 	t := &textPage{color: o.Color}
 	t.headline(r)
 	t.months(r)
+	t.apps(r)
 	t.sources(r)
 	t.list("Restated after closing", restatements(r), "")
 	t.list("Know before you rely on it", r.Coverage.Warnings, ansiYellow)
@@ -166,6 +167,25 @@ func (t *textPage) monthTable(r *amau.Report, meters []amau.Meter) {
 	}
 	out.AppendFooter(footer)
 	t.render(out, 3, len(meters)+2)
+}
+
+func (t *textPage) apps(r *amau.Report) {
+	lines := apps(r)
+	if len(lines) == 0 {
+		return
+	}
+	t.title("By application", "")
+	out := newTable(table.Row{"Application", "aMAU", "of all"})
+	for _, a := range lines {
+		share := ""
+		if a.ID != "" { // several applications share users
+			share = percent(a.Used, max(r.Used, 1)) + " %"
+		}
+		out.AppendRow(table.Row{a.Name, grouped(a.Used), share})
+	}
+	t.render(out, 2, 3)
+	t.b.WriteByte('\n')
+	t.wrapped("", appsMeaning)
 }
 
 func (t *textPage) sources(r *amau.Report) {
