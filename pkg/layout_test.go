@@ -60,6 +60,8 @@ var allowed = []edges{
 	{folder: "pkg/mail", foreign: []string{
 		"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sesv2", "github.com/aws/smithy-go", "github.com/wneessen/go-mail",
 	}},
+	// Who was told what: between the report and the mail.
+	{folder: "pkg/notify", own: []string{"pkg/amau", "pkg/report", "pkg/mail"}},
 	// Wiring. aws-lambda-go is for functions alone.
 	{folder: "functions/*", own: []string{"pkg/*", "pkg/ledger/*"}, foreign: []string{
 		"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go",

@@ -29,7 +29,7 @@ type Sender interface {
 
 // Message is a mail to one address.
 type Message struct {
-	// ID names the mail, in 1 to 100 of the characters A-Z a-z 0-9 . _ - and not with a dot first.
+	// ID names the mail, in 1 to 150 of the characters A-Z a-z 0-9 . _ - and not with a dot first.
 	// When the same mail is sent again it has the same ID: it becomes the Message-ID header, by
 	// which many mail programs show a repeated mail once, and the name of the file in a folder.
 	// SES replaces the header by its own.
@@ -107,7 +107,7 @@ func CheckAddress(s string) (*mail.Address, error) {
 }
 
 // maxID keeps file names and header lines short.
-const maxID = 100
+const maxID = 150
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
 

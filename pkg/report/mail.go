@@ -3,9 +3,7 @@ package report
 import (
 	"bytes"
 	_ "embed"
-	"fmt"
 	"html/template"
-	"strings"
 	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -236,23 +234,6 @@ func mailChecks(r *amau.Report, store string) []mailCheck {
 	return []mailCheck{
 		{"Count all closed months again, user by user, and compare them with what was written down when they were closed:", "amau verify" + flags},
 		{"See for single users in which months they were counted, and by which event. Each event has an id by which Okta's own log shows it:", "amau explain" + flags + " USER-ID"},
-		{"Make this report anew:", "amau report" + flags + contractFlags(r.Contract)},
+		{"Make this report anew:", "amau report" + flags + " " + r.Contract.String()},
 	}
-}
-
-// contractFlags returns the flags that state the contract.
-func contractFlags(c *amau.Contract) string {
-	var b strings.Builder
-	if c.Stated() {
-		for _, term := range c.Terms() {
-			fmt.Fprintf(&b, " --contract %s", term)
-		}
-		if c.By() != amau.ByContract {
-			fmt.Fprintf(&b, " --periods %s", c.By())
-		}
-	}
-	if zone := c.Zone().String(); zone != "UTC" {
-		fmt.Fprintf(&b, " --timezone %s", zone)
-	}
-	return b.String()
 }
