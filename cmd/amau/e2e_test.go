@@ -56,11 +56,10 @@ func (m withBinary) Run() int {
 
 // world is a folder with a ledger in it, and the settings that every command there gets.
 type world struct {
-	t    testing.TB
-	dir  string
-	bin  string
-	env  []string
-	errs *bytes.Buffer // stderr of the server, once it has stopped
+	t   testing.TB
+	dir string
+	bin string
+	env []string
 }
 
 func newWorld(t testing.TB, env ...string) *world {
