@@ -88,7 +88,7 @@ func (f *Fold) newApp(e *Event, u *userClaims) (m Meter, isNew bool) {
 
 // admitApps puts the claims of applications beyond [MaxApps] on the meter of the others, and
 // makes sure that the ledger's notes name the applications of all other claims. The caller
-// holds r.mu. Doing it again for the same batch changes nothing.
+// holds r.turn. Doing it again for the same batch changes nothing.
 func (r *Recorder) admitApps(ctx context.Context, b *Batch) error {
 	wanted := map[string][]string{} // :: period key -> ids that are not known to be noted
 	var claims []*Claim             // on app meters

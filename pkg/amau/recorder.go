@@ -28,11 +28,13 @@ type Recorder struct {
 	Config
 	ledger Ledger
 
+	// turn is taken while notes are read or written, which can take as long as a context lasts.
+	turn chan struct{}
+	apps map[string][]string // :: period key -> ids of the applications that have a meter there, as last read; for who has the turn
+
 	mu       sync.Mutex
 	prepared map[string]Period // :: period key -> as the ledger's note has it
 	mismatch bool              // the ledger holds periods of another definition
-
-	apps map[string][]string // :: period key -> ids of the applications that have a meter there, as last read
 }
 
 // NeedsApps reports whether events must come with their applications: client ids, application
@@ -53,7 +55,7 @@ func NewRecorder(cfg Config, ledger Ledger) (*Recorder, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Recorder{Config: cfg, ledger: ledger, apps: map[string][]string{}}, nil
+	return &Recorder{Config: cfg, ledger: ledger, turn: make(chan struct{}, 1), apps: map[string][]string{}}, nil
 }
 
 // CheckOrg fails unless org can name an org in a ledger.
@@ -213,11 +215,19 @@ const (
 )
 
 // prepare makes sure, once per process and period, that the ledger knows the pseudonym key, the
-// periods and the applications of the batch.
+// periods and the applications of the batch. One caller at a time talks to the ledger about it;
+// the others wait, but not longer than their own contexts last.
 func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.prepared == nil {
+	if r.isPrepared(b) {
+		return nil
+	}
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the ledger's notes: %w", context.Cause(ctx))
+	}
+	if !r.hasNotes() {
 		if err := r.readNotes(ctx); err != nil {
 			return err
 		}
@@ -226,17 +236,48 @@ func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
 		return fmt.Errorf("a batch of pseudonym key %s: %w", b.KeyID, ErrUserKeyMismatch)
 	}
 	for _, p := range b.Periods {
-		recorded, ok := r.prepared[p.Key()]
+		recorded, ok := r.recorded(p)
 		if !ok {
 			var err error
 			if recorded, err = r.notePeriod(ctx, p); err != nil {
 				return fmt.Errorf("write down period %s: %w", p.ID, err)
 			}
-			r.prepared[p.Key()] = recorded
 		}
+		r.mu.Lock()
+		r.prepared[p.Key()] = recorded
 		r.mismatch = r.mismatch || !p.Same(recorded)
+		r.mu.Unlock()
 	}
 	return r.admitApps(ctx, b)
+}
+
+// isPrepared reports whether the batch's key and periods are those that the ledger is known to
+// have, and it has no claims of applications, which prepare looks at each time.
+func (r *Recorder) isPrepared(b *Batch) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range b.Periods {
+		if recorded, ok := r.prepared[p.Key()]; !ok || !p.Same(recorded) {
+			return false
+		}
+	}
+	return r.prepared != nil && b.KeyID == r.Keyer.ID() && !slices.ContainsFunc(b.Claims, func(c Claim) bool {
+		_, ofApp := c.Meter.App()
+		return ofApp
+	})
+}
+
+func (r *Recorder) hasNotes() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.prepared != nil
+}
+
+func (r *Recorder) recorded(p Period) (Period, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	recorded, ok := r.prepared[p.Key()]
+	return recorded, ok
 }
 
 // notePeriod leaves a note of the period and returns what it says: another writer, perhaps of
@@ -282,6 +323,8 @@ func (r *Recorder) readNotes(ctx context.Context) error {
 	for _, p := range recorded {
 		prepared[p.Key()] = p
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.mismatch = OtherDefinition(recorded, r.Contract)
 	r.prepared = prepared
 	return nil
