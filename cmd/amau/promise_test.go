@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/simulate"
 )
 
 // promised returns the names in the first column of the table under a heading of OUTPUT.md.
@@ -132,4 +138,40 @@ func tagsOf(v any) []string {
 		tags = append(tags, tag)
 	}
 	return tags
+}
+
+func TestTruthIsAsPromised(t *testing.T) {
+	contract, err := amau.NewContract(nil, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := simulate.New(simulate.Config{Users: 5, Months: 2, Start: time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC), Contract: contract})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Write(io.Discard, simulate.NDJSON, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	truth := g.Truth()
+	var text bytes.Buffer
+	if err := writeTruth(&text, &truth, "truth.json"); err != nil {
+		t.Fatal(err)
+	}
+	var document any
+	if err := json.Unmarshal(text.Bytes(), &document); err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]bool{}
+	members(document, "", written, map[string]bool{})
+	for _, name := range promised(t, "`amau simulate --truth`") {
+		if !written[name] {
+			t.Errorf("OUTPUT.md promises %s, which the true answer does not have", name)
+		}
+		delete(written, name)
+	}
+	for name := range written {
+		if name != "years[]" && name != "periods[]" && !strings.HasPrefix(name, "periods[].meters.") {
+			t.Errorf("OUTPUT.md does not name %s", name)
+		}
+	}
 }

@@ -110,8 +110,11 @@ func (r *Receiver) commit(ctx context.Context, batch *amau.Batch) (err error) {
 			err = errPanic
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, r.LedgerShare)
-	defer cancel()
+	if r.LedgerShare < r.Budget {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.LedgerShare)
+		defer cancel()
+	}
 	return r.Recorder.Commit(ctx, batch)
 }
 
