@@ -130,6 +130,18 @@ func TestImportIsAsPromised(t *testing.T) {
 	}
 }
 
+func TestOktaCommandsAreAsPromised(t *testing.T) {
+	for heading, written := range map[string]any{
+		"`amau pull`":                        pullResult{},
+		"`amau hook status --format json`":   hookStatus{},
+		"`amau stream status --format json`": streamStatus{},
+	} {
+		if names, tags := promised(t, heading), tagsOf(written); !slices.Equal(tags, names) {
+			t.Errorf("OUTPUT.md promises the members of %s\n%v, it has\n%v", heading, names, tags)
+		}
+	}
+}
+
 // tagsOf returns the names that a struct's fields have in JSON, in order.
 func tagsOf(v any) []string {
 	var tags []string

@@ -42,7 +42,7 @@ func newOkta(t *testing.T, cfg oktatest.Config) (org *oktatest.Org, flags []stri
 		cfg.Clock = oktatest.NewClock(time.Now())
 	}
 	cfg.Limits = map[string]int{"logs": 10000, "api": 10000, "token": 10000}
-	cfg.Apps = map[string]oktatest.App{serviceApp: {Key: key.Public(), Scopes: []string{okta.ScopeReadLogs, okta.ScopeManageHooks, okta.ScopeManageStreams}}}
+	cfg.Apps = map[string]oktatest.App{serviceApp: {Key: key.Public(), Scopes: []string{okta.ScopeReadLogs, okta.ScopeReadHooks, okta.ScopeManageHooks, okta.ScopeReadStreams, okta.ScopeManageStreams}}}
 	org = oktatest.New(cfg)
 	return org, []string{"--org-url", org.Start(t), "--client-id", serviceApp, "--private-key-file", file}
 }

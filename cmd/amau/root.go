@@ -90,6 +90,8 @@ usage.`,
 		newPullCmd(a),
 		newReportCmd(a),
 		newExplainCmd(a),
+		newHookCmd(a),
+		newStreamCmd(a),
 		newSimulateCmd(a),
 		newVersionCmd(a),
 	)
