@@ -86,10 +86,11 @@ func (s *stack) deploy(extra string) {
 
 // env is the environment of the tools and of the command: the emulator is their AWS.
 func (s *stack) env() []string {
-	keep := []string{"PATH", "HOME", "GOPATH", "GOMODCACHE", "GOCACHE", "GOFLAGS", "GOPROXY", "GOTOOLCHAIN", "AMAU_TOOLS", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
+	keep := []string{"PATH", "HOME", "GOPATH", "GOMODCACHE", "GOCACHE", "GOFLAGS", "GOPROXY", "GOTOOLCHAIN", "AMAU_TOOLS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
 	env := []string{
 		"AWS_ENDPOINT_URL=" + s.endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_DEFAULT_REGION=" + region,
 		"AWS_REGION=" + region, "SAM_CLI_TELEMETRY=0", "AWS_EC2_METADATA_DISABLED=true", "AMAU_QUIET=true",
+		"TMPDIR=" + s.dir, // sam deploy leaves an empty folder there for each function
 	}
 	for _, name := range keep {
 		if value, ok := os.LookupEnv(name); ok {
