@@ -56,7 +56,8 @@ var allowed = []edges{
 	{folder: "pkg/pull", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/receiver", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/simulate", own: []string{"pkg/amau"}},
-	{folder: "pkg/report", own: []string{"pkg/amau"}, foreign: []string{"github.com/jedib0t/go-pretty/v6"}},
+	{folder: "pkg/chart", foreign: []string{"github.com/go-analyze/charts"}},
+	{folder: "pkg/report", own: []string{"pkg/amau", "pkg/chart"}, foreign: []string{"github.com/jedib0t/go-pretty/v6"}},
 	{folder: "pkg/mail", foreign: []string{
 		"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sesv2", "github.com/aws/smithy-go", "github.com/wneessen/go-mail",
 	}},
