@@ -27,7 +27,9 @@ type Report struct {
 	Meters      []Meter // in the order to show; the last is Total
 	Apps        []Meter // app meters that have users, the most used first, [OtherApps] last; empty unless they were recorded
 	Periods     []PeriodReport
-	Used        int64 // the year's aMAU: the sum of the periods' Total
+	Used        int64     // the year's aMAU: the sum of the periods' Total
+	Forecast    *Forecast // of the year; nil when there is none
+	NoForecast  string    // why there is none, in a sentence
 	Coverage    Coverage
 	Exclusions  Exclusions
 }
@@ -105,6 +107,9 @@ func BuildReport(ctx context.Context, store Store, cfg ReportConfig) (*Report, e
 		r.Used += r.Periods[i].AMAU()
 	}
 	r.sortApps()
+	if err := r.forecast(ctx, store); err != nil {
+		return nil, err
+	}
 	r.warn(cfg.Rules, recorded, closes)
 	return r, nil
 }
