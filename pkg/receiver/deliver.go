@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 	"github.com/okta-amau/okta-amau/pkg/okta"
@@ -112,10 +113,22 @@ func (r *Receiver) commit(ctx context.Context, batch *amau.Batch) (err error) {
 	}()
 	if r.LedgerShare < r.Budget {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.LedgerShare)
+		ctx, cancel = context.WithTimeout(ctx, r.ledgerShare(ctx))
 		defer cancel()
 	}
 	return r.Recorder.Commit(ctx, batch)
+}
+
+// ledgerShare is the ledger's part of the time. The caller may have used some of the budget
+// before, as a function does that reads its secrets first; then the queue still gets its part of
+// what is left.
+func (r *Receiver) ledgerShare(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if r.Spill == nil || !ok {
+		return r.LedgerShare
+	}
+	left := time.Until(end)
+	return min(r.LedgerShare, time.Duration(float64(left)*float64(r.LedgerShare)/float64(r.Budget)))
 }
 
 func (r *Receiver) spill(ctx context.Context, batch *amau.Batch) (err error) {

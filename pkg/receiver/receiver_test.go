@@ -332,3 +332,28 @@ func FuzzHandle(f *testing.F) {
 		}
 	})
 }
+
+// TestQueueGetsItsShareOfWhatIsLeft holds that a caller who used most of the budget before
+// still has the queue tried in time.
+func TestQueueGetsItsShareOfWhatIsLeft(t *testing.T) {
+	s := newSinks(t)
+	s.commit = func(ctx context.Context, _ *amau.Batch) error { <-ctx.Done(); return ctx.Err() }
+	var left time.Duration
+	s.spill = func(ctx context.Context, _ *amau.Batch) error {
+		end, _ := ctx.Deadline()
+		left = time.Until(end)
+		return ctx.Err()
+	}
+	r := newReceiver(t, s, func(cfg *Config) { cfg.Spill = spillFunc(s.spill) })
+	const rest = 200 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), rest)
+	defer cancel()
+	res, o := r.Handle(ctx, post(delivery(login())))
+	if res.Status != 204 || !o.Spilled || left <= 0 {
+		t.Errorf("status %d, spilled %v, %v left for the queue", res.Status, o.Spilled, left)
+	}
+}
+
+type spillFunc func(context.Context, *amau.Batch) error
+
+func (f spillFunc) Spill(ctx context.Context, b *amau.Batch) error { return f(ctx, b) }
