@@ -125,6 +125,7 @@ func TestDeployment(t *testing.T) {
 		want++
 		s.expect("after the update", want)
 	})
+	step("the pull brings what the others missed", func(s *stack) { want += s.pull() })
 	step("no log holds a person or a secret", func(s *stack) {
 		log := s.logs()
 		for _, personal := range []string{"00u", "person@example.test", secret, "the-new-one"} {
