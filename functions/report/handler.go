@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -14,13 +15,16 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/deployed"
 	"github.com/okta-amau/okta-amau/pkg/ledger/dynamo"
 	"github.com/okta-amau/okta-amau/pkg/metrics"
+	"github.com/okta-amau/okta-amau/pkg/notify"
 	"github.com/okta-amau/okta-amau/pkg/report"
 )
 
-// handler makes the report of the contract year that runs.
+// handler closes periods, makes the report of the contract year that runs, and sends mails.
 type handler struct {
 	*deployed.Settings
 	store amau.Store
+	mail  *mailing // nil: no mails
+	now   func() time.Time
 }
 
 func newHandler(getenv func(string) string, w io.Writer) (*handler, error) {
@@ -36,24 +40,35 @@ func newHandler(getenv func(string) string, w io.Writer) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &handler{settings, store}, nil
+	mail, err := newMailing(getenv, aws)
+	if err != nil {
+		return nil, err
+	}
+	return &handler{settings, store, mail, time.Now}, nil
 }
 
-// handle makes the report, whatever started it: the schedule's event has nothing that it needs,
-// and a run that was missed is made good by the next. It may run twice at once.
+// handle does the day's work, whatever started it: the schedule's event has nothing that it
+// needs, and a run that was missed is made good by the next. It may run twice at once.
+//
+// The mails come last: whatever happens to them, the number is there.
 func (h *handler) handle(ctx context.Context, _ json.RawMessage) error {
-	r, err := amau.BuildReport(ctx, h.store, amau.ReportConfig{
-		Org: h.Org, Contract: h.Contract, Rules: h.Rules, Exclusions: h.Exclusions,
-	})
+	day, err := notify.Count(ctx, h.store,
+		amau.CloseConfig{Org: h.Org, Contract: h.Contract, Rules: h.Rules, Now: h.now},
+		amau.ReportConfig{Org: h.Org, Contract: h.Contract, Rules: h.Rules, Exclusions: h.Exclusions, Now: h.now})
 	if err != nil {
-		return fmt.Errorf("count the contract year: %w", err)
-	}
-	if err := h.keep(ctx, r); err != nil {
 		return err
 	}
-	return h.measure(ctx, r)
+	for _, c := range day.Closed {
+		h.Log.InfoContext(ctx, "closed", slog.String("period", c.Period.ID), slog.Int64("amau", c.Counts[amau.Total]), slog.String("digest", c.Digest))
+	}
+	if err := h.keep(ctx, day.Report); err != nil {
+		return err
+	}
+	if err := h.measure(ctx, day.Report); err != nil {
+		return err
+	}
+	return h.send(ctx, day)
 }
-
 // noteReport is the note that holds the newest report as JSON.
 const noteReport = "report/latest"
 

@@ -47,6 +47,7 @@ type Notice struct {
 
 // Result says what a run did.
 type Result struct {
+	Due      int // notices that not everybody had had
 	Sent     int // mails handed over
 	Failures []Failure
 	Busy     int // notices that another run was sending
@@ -121,10 +122,12 @@ func (s *sending) notice(ctx context.Context, n Notice, last *report.Said) error
 	d, busy, err := take(ctx, s.notes, s.Org, n.ID, s.Now)
 	if err != nil || d == nil {
 		if busy {
+			s.result.Due++
 			s.result.Busy++
 		}
 		return err
 	}
+	s.result.Due++
 	base, err := s.message(n, last)
 	if err != nil {
 		return errors.Join(err, d.end(ctx, false))

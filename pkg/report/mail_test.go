@@ -90,7 +90,7 @@ func TestMailNeedsNothingElse(t *testing.T) {
 		if n := len(letter.HTML); n > 100<<10 { // Gmail cuts longer ones
 			t.Errorf("%s: the HTML has %d bytes", name, n)
 		}
-		if strings.ContainsAny(letter.Subject, "\r\n") || utf8.RuneCountInString(letter.Subject) > 100 {
+		if strings.ContainsFunc(letter.Subject, func(r rune) bool { return r < ' ' || r > '~' }) || utf8.RuneCountInString(letter.Subject) > 100 {
 			t.Errorf("%s: the subject is %q", name, letter.Subject)
 		}
 	}

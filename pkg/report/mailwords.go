@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -24,15 +25,18 @@ func mailReason(r *amau.Report, why Reason) (headline, lead string) {
 		if month := periodOf(r, why.Period); month != nil {
 			count = grouped(month.AMAU()) + " active users"
 		}
-		return fmt.Sprintf("%s in %s", count, name),
+		return count + " " + during(r, why.Period),
 			fmt.Sprintf("The month %s is closed: its number is final. Should events of it still arrive, they are counted too, and every later report shows the difference.", name)
 	case ThresholdReached:
-		if why.Percent >= 100 {
-			return fmt.Sprintf("The purchased amount is used up (%s)", used),
-				"All of what was purchased for this contract year has been used. What is used from now on is beyond the contract."
+		headline = fmt.Sprintf("%d %% of the purchased amount is used (%s)", why.Percent, used)
+		lead = fmt.Sprintf("%d %% of what was purchased for this contract year has been used.", why.Percent)
+		if why.Percent == 100 {
+			headline, lead = fmt.Sprintf("The purchased amount is used up (%s)", used), "All of what was purchased for this contract year has been used."
 		}
-		return fmt.Sprintf("%d %% of the purchased amount is used (%s)", why.Percent, used),
-			fmt.Sprintf("%d %% of what was purchased for this contract year has been used.", why.Percent)
+		if why.Percent >= 100 {
+			lead += " What is used from now on is beyond the contract."
+		}
+		return headline, lead
 	case ForecastExceeds:
 		return "The purchased amount is not expected to last for the year",
 			"Going by the months so far, more will be used in this contract year than was purchased."
@@ -101,13 +105,31 @@ func monthNote(p *amau.PeriodReport) string {
 
 // monthName names a period by its days, both included, or as a calendar month if it is one.
 func monthName(r *amau.Report, p amau.Period) string {
-	zone := r.Contract.Zone()
-	first, last := amau.DateOf(p.Start.In(zone)), amau.DateOf(p.End.In(zone).Add(-time.Nanosecond))
-	next := day(last).AddDate(0, 0, 1)
-	if first.Day == 1 && next.Day() == 1 && day(first).AddDate(0, 1, 0).Equal(next) {
+	first, last := days(r, p)
+	if calendarMonth(first, last) {
 		return day(first).Format("January 2006")
 	}
 	return span(first, last)
+}
+
+// during says when something was: in a period. It keeps to ASCII, for the subject of a mail.
+func during(r *amau.Report, p amau.Period) string {
+	first, last := days(r, p)
+	if calendarMonth(first, last) {
+		return day(first).Format("in January 2006")
+	}
+	return "from " + strings.Replace(span(first, last), "–", "to", 1)
+}
+
+// days returns the first and the last day of a period.
+func days(r *amau.Report, p amau.Period) (first, last amau.Date) {
+	zone := r.Contract.Zone()
+	return amau.DateOf(p.Start.In(zone)), amau.DateOf(p.End.In(zone).Add(-time.Nanosecond))
+}
+
+// calendarMonth reports whether the days are the first and the last of a month.
+func calendarMonth(first, last amau.Date) bool {
+	return first.Day == 1 && day(last).AddDate(0, 0, 1).Equal(day(first).AddDate(0, 1, 0))
 }
 
 // span names the days from first to last, both included.

@@ -1,0 +1,161 @@
+package notify_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/okta-amau/okta-amau/internal/mailtest"
+	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/notify"
+)
+
+// year is a world with a contract in which users sign in and every day is a run.
+type year struct {
+	*world
+	contract   *amau.Contract
+	thresholds []int
+}
+
+func newYear(t *testing.T, terms string) *year {
+	t.Helper()
+	y := &year{world: newWorld(t), thresholds: notify.DefaultThresholds()}
+	parsed, err := amau.ParseTerms(terms)
+	if err == nil {
+		y.contract, err = amau.NewContract(parsed, amau.ByContract, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return y
+}
+
+func (y *year) clock() time.Time { return y.now }
+
+// signIn records that so many users signed in on a day.
+func (y *year) signIn(t *testing.T, day string, users int) {
+	t.Helper()
+	keyer, err := amau.NewKeyer([]byte("a pseudonym key of tests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder, err := amau.NewRecorder(amau.Config{Org: "default", Contract: y.contract, Keyer: keyer, Now: y.clock}, y.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []amau.Event
+	for n := range users {
+		user := amau.Entity{Type: "User", ID: fmt.Sprintf("00u%d", n)}
+		events = append(events, amau.Event{UUID: fmt.Sprint(day, n), Type: "user.session.start", Published: date(t, day), Result: "SUCCESS", Actor: user})
+	}
+	if _, err := recorder.Record(t.Context(), amau.FromImport, events); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func date(t *testing.T, day string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// run runs on a day and returns the subjects of the mails that the first recipient got in it.
+func (y *year) run(t *testing.T, day string) []string {
+	t.Helper()
+	y.now = date(t, day).Add(6 * time.Hour)
+	y.mime, y.got = nil, map[string][]string{}
+	counted, err := notify.Count(t.Context(), y.store,
+		amau.CloseConfig{Org: "default", Contract: y.contract, Now: y.clock},
+		amau.ReportConfig{Org: "default", Contract: y.contract, Now: y.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := y.config(y)
+	cfg.To = everybody[:1]
+	if _, err := counted.Send(t.Context(), y.store, cfg, y.thresholds); err != nil {
+		t.Fatal(err)
+	}
+	var subjects []string
+	for _, raw := range y.mime {
+		subjects = append(subjects, strings.TrimPrefix(mailtest.Parse(t, raw).Subject, "aMAU: "))
+	}
+	return subjects
+}
+
+func (y *year) expect(t *testing.T, day string, want ...string) {
+	t.Helper()
+	if got := y.run(t, day); !slices.Equal(got, want) {
+		t.Errorf("on %s the mails were %q, not %q", day, got, want)
+	}
+}
+
+func TestAPeriodIsToldWhenItIsClosed(t *testing.T) {
+	y := newYear(t, "2026-01-15")
+	y.signIn(t, "2026-01-20", 3)
+	y.expect(t, "2026-01-21")
+	y.expect(t, "2026-02-17")
+	y.expect(t, "2026-02-18", "3 active users from 15 Jan to 14 Feb 2026")
+	y.expect(t, "2026-02-19")
+	y.signIn(t, "2026-01-21", 5) // late
+	y.expect(t, "2026-02-20")
+	y.signIn(t, "2026-02-21", 4)
+	if got := y.run(t, "2026-03-20"); len(got) != 1 || !strings.Contains(strings.Join(strings.Fields(mailtest.Parse(t, y.mime[0]).Text), " "), "15 Jan – 14 Feb 2026 had 3 active users in the last mail and has 5 now, 2 more") {
+		t.Errorf("the mails were %q:\n%.3000s", got, y.mime)
+	}
+}
+
+// What was closed before there were mails is not told, but for the newest.
+func TestTheFirstRunTellsOfTheNewestOnly(t *testing.T) {
+	y := newYear(t, "2026-01-15")
+	for _, day := range []string{"2026-01-20", "2026-02-20", "2026-03-20", "2026-04-20"} {
+		y.signIn(t, day, 2)
+	}
+	y.expect(t, "2026-05-02", "2 active users from 15 Mar to 14 Apr 2026")
+	y.expect(t, "2026-05-03")
+	y.expect(t, "2026-07-20", "2 active users from 15 Apr to 14 May 2026", "0 active users from 15 May to 14 Jun 2026", "0 active users from 15 Jun to 14 Jul 2026")
+}
+
+func TestThresholds(t *testing.T) {
+	y := newYear(t, "2026-01-01=100")
+	y.signIn(t, "2026-01-02", 79)
+	y.expect(t, "2026-01-03")
+	y.signIn(t, "2026-01-03", 80)
+	y.expect(t, "2026-01-04", "80 % of the purchased amount is used (80 of 100)")
+	y.expect(t, "2026-01-05")
+	y.signIn(t, "2026-01-05", 101) // 90 is passed over
+	y.expect(t, "2026-01-06", "The purchased amount is used up (101 of 100)")
+	y.expect(t, "2026-01-07")
+	y.thresholds = append(y.thresholds, 101)
+	y.expect(t, "2026-01-08", "101 % of the purchased amount is used (101 of 100)")
+	// More was purchased: what was told of the old amount says nothing of the new one.
+	y.contract = newYear(t, "2026-01-01=125").contract
+	y.expect(t, "2026-01-09", "80 % of the purchased amount is used (101 of 125)")
+}
+
+// The last month of a year is closed in the next year, and late events can still use the year up.
+func TestTheYearBefore(t *testing.T) {
+	y := newYear(t, "2025-01-01=100")
+	y.signIn(t, "2025-12-20", 99)
+	y.expect(t, "2025-12-30", "90 % of the purchased amount is used (99 of 100)")
+	y.expect(t, "2026-01-05", "99 active users in December 2025")
+	y.signIn(t, "2025-12-21", 100)
+	y.expect(t, "2026-01-06", "The purchased amount is used up (100 of 100)")
+	y.expect(t, "2026-06-01", "0 active users in January 2026", "0 active users in February 2026", "0 active users in March 2026", "0 active users in April 2026")
+}
+
+func TestParseThresholds(t *testing.T) {
+	if got, err := notify.ParseThresholds("80, 95%,100,"); err != nil || !slices.Equal(got, []int{80, 95, 100}) {
+		t.Errorf("%v: %v", got, err)
+	}
+	for _, bad := range []string{"most", "0", "-1", "1001", "80.5"} {
+		if _, err := notify.ParseThresholds(bad); !errors.Is(err, amau.ErrBadInput) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
