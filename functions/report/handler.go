@@ -69,6 +69,7 @@ func (h *handler) handle(ctx context.Context, _ json.RawMessage) error {
 	}
 	return h.send(ctx, day)
 }
+
 // noteReport is the note that holds the newest report as JSON.
 const noteReport = "report/latest"
 

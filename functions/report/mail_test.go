@@ -194,4 +194,3 @@ func TestMailSettings(t *testing.T) {
 		t.Errorf("without settings: %v %v", m, err)
 	}
 }
-

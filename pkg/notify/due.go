@@ -41,6 +41,9 @@ func due(r *amau.Report, since time.Time, thresholds []int) []Notice {
 	if highest > 0 {
 		list = append(list, Notice{ID: fmt.Sprintf("threshold/%s/%d", year, highest), Reason: report.Reason{Occasion: report.ThresholdReached, Percent: highest}})
 	}
+	if r.Forecast != nil && r.Forecast.Total > r.Year.Purchased && r.Used < r.Year.Purchased {
+		list = append(list, Notice{ID: "forecast/" + year, Reason: report.Reason{Occasion: report.ForecastExceeds}})
+	}
 	return list
 }
 

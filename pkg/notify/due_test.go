@@ -159,3 +159,28 @@ func TestParseThresholds(t *testing.T) {
 		}
 	}
 }
+
+func TestTheForecastFirstExceeds(t *testing.T) {
+	y := newYear(t, "2026-01-01=100")
+	for _, month := range []string{"2026-01", "2026-02", "2026-03"} {
+		y.signIn(t, month+"-01", 10)
+		y.run(t, month+"-10")
+	}
+	y.signIn(t, "2026-04-01", 10)
+	y.expect(t, "2026-04-20", "10 active users in March 2026") // it was told on the tenth
+	y = newYear(t, "2026-01-01=100")
+	for _, month := range []string{"2026-01", "2026-02", "2026-03"} {
+		y.signIn(t, month+"-01", 10)
+	}
+	got := y.run(t, "2026-03-20")
+	if len(got) != 2 || got[0] != "10 active users in February 2026" || !strings.HasPrefix(got[1], "The purchased amount is expected to run out about ") {
+		t.Errorf("the mails were %q", got)
+	}
+	y.expect(t, "2026-03-21")
+	y.contract = newYear(t, "2026-01-01=1000").contract
+	y.expect(t, "2026-03-22")
+	y.contract = newYear(t, "2026-01-01=110").contract
+	if got := y.run(t, "2026-03-23"); len(got) != 1 {
+		t.Errorf("the mails were %q", got)
+	}
+}

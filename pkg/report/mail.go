@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	_ "embed"
+	"fmt"
 	"html/template"
 	"time"
 
@@ -83,8 +84,9 @@ type mailPage struct {
 	Headline string
 	Lead     string
 
-	Figures []mailFigure
-	Share   *mailShare // nil without a purchased amount
+	Figures     []mailFigure
+	Share       *mailShare // nil without a purchased amount
+	Forecasting string     // how the forecast is made, or why there is none
 
 	Months   []mailMonth // that have begun
 	ToCome   int         // months of the year that have not
@@ -170,6 +172,7 @@ func (p *mailPage) addFigures(r *amau.Report, why Reason) {
 	} else {
 		add("Remaining", grouped(left), "until "+dayName(lastDate(r)))
 	}
+	p.addForecast(r)
 	p.Share = &mailShare{Percent: share, Width: width(r.Used, r.Year.Purchased), Color: barFinal}
 	p.Share.Rest = 100 - p.Share.Width
 	switch {
@@ -178,6 +181,24 @@ func (p *mailPage) addFigures(r *amau.Report, why Reason) {
 	case p.Share.Width >= 80:
 		p.Share.Color = barWarning
 	}
+}
+
+// addForecast says what the year is expected to come to. A year that is over has none, and
+// needs none.
+func (p *mailPage) addForecast(r *amau.Report) {
+	last := lastDate(r)
+	if r.Forecast == nil {
+		if !r.GeneratedAt.After(r.Periods[len(r.Periods)-1].End) {
+			p.Forecasting = r.NoForecast
+		}
+		return
+	}
+	f := r.Forecast
+	p.Figures = append(p.Figures, mailFigure{"Expected by " + dayName(last), grouped(f.Total), fmt.Sprintf("likely from %s to %s", grouped(f.Low), grouped(f.High))})
+	if f.ExhaustedOn != nil && r.Used < r.Year.Purchased {
+		p.Figures = append(p.Figures, mailFigure{"Expected to run out", dayName(*f.ExhaustedOn), "before " + dayName(last)})
+	}
+	p.Forecasting = f.Method
 }
 
 func (p *mailPage) addMonths(r *amau.Report, why Reason) {

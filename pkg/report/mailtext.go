@@ -24,6 +24,10 @@ func mailText(p *mailPage) string {
 	t.list("Know before you rely on it", p.Warnings, "")
 	t.title("What the number means", "")
 	t.wrapped("", p.Meaning)
+	if p.Forecasting != "" {
+		t.title("Forecast", "")
+		t.wrapped("", p.Forecasting)
+	}
 	t.title("How to check it", "")
 	t.wrapped("", "The attached files hold the same numbers for a spreadsheet (CSV) and for programs (JSON). Whoever runs okta-amau can check them:")
 	for _, c := range p.Checks {

@@ -38,10 +38,23 @@ func mailReason(r *amau.Report, why Reason) (headline, lead string) {
 		}
 		return headline, lead
 	case ForecastExceeds:
-		return "The purchased amount is not expected to last for the year",
-			"Going by the months so far, more will be used in this contract year than was purchased."
+		return forecastReason(r)
 	}
 	return used + " used", ""
+}
+
+// forecastReason says that the purchased amount is not expected to last.
+func forecastReason(r *amau.Report) (headline, lead string) {
+	headline = "The purchased amount is not expected to last for the year"
+	if r.Forecast == nil {
+		return headline, ""
+	}
+	if r.Forecast.ExhaustedOn != nil {
+		headline = "The purchased amount is expected to run out about " + dayName(*r.Forecast.ExhaustedOn)
+	}
+	lead = fmt.Sprintf("Going by the months so far, about %s will have been used by %s: %s more than was purchased. This is an estimate, likely from %s to %s.",
+		grouped(r.Forecast.Total), dayName(lastDate(r)), grouped(r.Forecast.Total-r.Year.Purchased), grouped(r.Forecast.Low), grouped(r.Forecast.High))
+	return headline, lead
 }
 
 // mailChanges says what is different from the last mail, in a sentence each. Without a last
