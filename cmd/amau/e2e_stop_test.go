@@ -1,14 +1,18 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/okta-amau/okta-amau/pkg/receiver"
 )
 
 // load delivers one user at a time from several clients until the server is gone. It returns
@@ -125,4 +129,43 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	}
 	<-b.end
 	return 0, fmt.Errorf("this body never ends well")
+}
+
+// TestLockedLedger lets another program hold the ledger: the answer comes within the three
+// seconds that Okta waits and asks for another try, which then succeeds.
+func TestLockedLedger(t *testing.T) {
+	w := newWorld(t)
+	s := w.serve()
+	at := "2025-03-01T10:00:00.000Z"
+	if status := s.post(sessionOf("00uBefore", at)); status != http.StatusNoContent {
+		t.Fatalf("status %d", status)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "amau.db"))
+	must(t, err)
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	must(t, err)
+	defer conn.Close()
+	must(t, execAll(t.Context(), conn, "BEGIN IMMEDIATE"))
+
+	start := time.Now()
+	if status := s.post(sessionOf("00uDuring", at)); status != http.StatusServiceUnavailable {
+		t.Errorf("while the ledger is locked: status %d", status)
+	}
+	if took := time.Since(start); took > 2*receiver.DefaultBudget { // twice: the machine may be busy
+		t.Errorf("the answer took %v; Okta has gone by then", took)
+	}
+	if status := s.post(sessionOf("00uBefore", at)); status != http.StatusNoContent {
+		t.Errorf("what is known to be in the ledger needs no write: status %d", status)
+	}
+	must(t, execAll(t.Context(), conn, "ROLLBACK"))
+	if status := s.post(sessionOf("00uDuring", at)); status != http.StatusNoContent {
+		t.Errorf("the second try: status %d", status)
+	}
+	if claimed := w.claimed([]string{"00uBefore", "00uDuring"}); !claimed["00uBefore"] || !claimed["00uDuring"] {
+		t.Errorf("counted: %v", claimed)
+	}
+	if code := s.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d:\n%s", code, s.stderr)
+	}
 }
