@@ -55,11 +55,11 @@ func TestReportJSONIsAsPromised(t *testing.T) {
 	if err := json.Unmarshal(golden(t, "json"), &document); err != nil {
 		t.Fatal(err)
 	}
-	written, nulls := map[string]bool{}, map[string]bool{}
-	members(document, "", written, nulls)
+	written := map[string]bool{}
+	members(document, "", written)
 	names := promised(t, "`amau report --format json`")
 	for _, name := range names {
-		if parent, _, _ := strings.Cut(name, "forecast."); !written[name] && !nulls[parent+"forecast"] {
+		if !written[name] {
 			t.Errorf("OUTPUT.md promises %s, which the report does not have", name)
 		}
 		delete(written, name)
@@ -72,8 +72,8 @@ func TestReportJSONIsAsPromised(t *testing.T) {
 }
 
 // members adds the paths of all members of a document; sources and periods of an application, of
-// which there may be any, are one star. Those that are null are in nulls too.
-func members(v any, path string, into, nulls map[string]bool) {
+// which there may be any, are one star.
+func members(v any, path string, into map[string]bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, value := range v {
@@ -82,16 +82,14 @@ func members(v any, path string, into, nulls map[string]bool) {
 			}
 			inner := strings.TrimPrefix(path+"."+name, ".")
 			into[inner] = true
-			members(value, inner, into, nulls)
+			members(value, inner, into)
 		}
 	case []any:
 		delete(into, path)
 		into[path+"[]"] = true
 		for _, value := range v {
-			members(value, path+"[]", into, nulls)
+			members(value, path+"[]", into)
 		}
-	case nil:
-		nulls[path] = true
 	}
 }
 
@@ -174,7 +172,7 @@ func TestTruthIsAsPromised(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := map[string]bool{}
-	members(document, "", written, map[string]bool{})
+	members(document, "", written)
 	for _, name := range promised(t, "`amau simulate --truth`") {
 		if !written[name] {
 			t.Errorf("OUTPUT.md promises %s, which the true answer does not have", name)

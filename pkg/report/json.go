@@ -37,14 +37,23 @@ type contract struct {
 	Remaining   *int64       `json:"remaining"`    // below 0 when exceeded
 	UsedPercent *json.Number `json:"used_percent"` // one decimal
 	Forecast    *forecast    `json:"forecast"`
+	NoForecast  *string      `json:"no_forecast"` // why there is none
 }
 
 type forecast struct {
-	Total       int64   `json:"total"`
-	Low         int64   `json:"low"`
-	High        int64   `json:"high"`
-	ExhaustedOn *string `json:"exhausted_on"`
-	Method      string  `json:"method"`
+	Total       int64           `json:"total"`
+	Low         int64           `json:"low"`
+	High        int64           `json:"high"`
+	ExhaustedOn *string         `json:"exhausted_on"` // date
+	Method      string          `json:"method"`
+	Months      []monthForecast `json:"months"` // the running and the coming ones
+}
+
+type monthForecast struct {
+	ID    string `json:"id"`
+	Total int64  `json:"total"`
+	Low   int64  `json:"low"`
+	High  int64  `json:"high"`
 }
 
 type period struct {
@@ -128,12 +137,29 @@ func newDocument(r *amau.Report) document {
 }
 
 func newContract(r *amau.Report) contract {
-	c := contract{Start: r.Year.Start.String(), End: r.Year.End.String(), Used: r.Used}
+	c := contract{
+		Start: r.Year.Start.String(), End: r.Year.End.String(), Used: r.Used,
+		Forecast: newForecast(r.Forecast), NoForecast: orNull(r.NoForecast),
+	}
 	if left, known := r.Remaining(); known {
 		share := json.Number(percent(r.Used, r.Year.Purchased))
 		c.Purchased, c.Remaining, c.UsedPercent = &r.Year.Purchased, &left, &share
 	}
 	return c
+}
+
+func newForecast(f *amau.Forecast) *forecast {
+	if f == nil {
+		return nil
+	}
+	out := &forecast{Total: f.Total, Low: f.Low, High: f.High, Method: f.Method, Months: []monthForecast{}}
+	if f.ExhaustedOn != nil {
+		out.ExhaustedOn = orNull(f.ExhaustedOn.String())
+	}
+	for _, m := range f.Months {
+		out.Months = append(out.Months, monthForecast(m))
+	}
+	return out
 }
 
 func newPeriod(r *amau.Report, p *amau.PeriodReport) period {

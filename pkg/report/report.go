@@ -196,3 +196,32 @@ func restatements(r *amau.Report) []string {
 	}
 	return lines
 }
+
+// forecastWords says in sentences what the year is expected to come to, or why nothing is said.
+func forecastWords(r *amau.Report) []string {
+	f := r.Forecast
+	if f == nil {
+		if r.NoForecast == "" {
+			return nil
+		}
+		return []string{"There is no forecast. " + r.NoForecast}
+	}
+	year := fmt.Sprintf("The year is expected to come to %s, between %s and %s.", grouped(f.Total), grouped(f.Low), grouped(f.High))
+	if _, known := r.Remaining(); known {
+		year += " That is " + percent(f.Total, r.Year.Purchased) + " % of the purchased amount"
+		switch {
+		case f.ExhaustedOn == nil:
+			year += ", which then lasts for the year."
+		case r.Used >= r.Year.Purchased:
+			year += fmt.Sprintf(", which ran out on %s.", f.ExhaustedOn)
+		default:
+			year += fmt.Sprintf(", which runs out on %s.", f.ExhaustedOn)
+		}
+	}
+	words := []string{year}
+	if len(f.Months) > 0 {
+		m := f.Months[0]
+		words = append(words, fmt.Sprintf("The month from %s is expected to come to %s, between %s and %s.", m.ID, grouped(m.Total), grouped(m.Low), grouped(m.High)))
+	}
+	return append(words, f.Method)
+}

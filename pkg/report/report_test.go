@@ -57,6 +57,11 @@ func fullYear(t testing.TB) *amau.Report {
 		amau.FromStream: {Events: 5_000_111, LastEvent: instant(t, "2026-05-20T10:29:40Z")},
 		amau.FromPull:   {Events: 12},
 	}
+	r.Forecast = &amau.Forecast{
+		Total: 1_240_000, Low: 1_180_000, High: 1_300_000, ExhaustedOn: &amau.Date{Year: 2026, Month: time.December, Day: 20},
+		Months: []amau.MonthForecast{{ID: "2026-05-15", Total: 92_000, Low: 88_000, High: 96_500}, {ID: "2026-06-15", Total: 95_000, Low: 90_000, High: 100_000}},
+		Method: "Each month as the same month of last year, times the growth since.",
+	}
 	r.Exclusions = amau.NewExclusions([]string{"0oa2", "0oa1"}, []string{"00uservice"})
 	r.Coverage.Warnings = []string{
 		"2 application(s) are excluded by configuration; their events are not in these numbers.",
@@ -68,6 +73,7 @@ func fullYear(t testing.TB) *amau.Report {
 // emptyLedger is a report without contract and events.
 func emptyLedger(t testing.TB) *amau.Report {
 	r := newReport(t, "", "", "UTC", "2026-02-03T00:00:00Z")
+	r.NoForecast = "A forecast needs 2 complete months; 0 are known."
 	r.Coverage.Warnings = []string{"No contract is set: months are calendar months.", "No event of this year has arrived from any source."}
 	return r
 }
@@ -192,11 +198,22 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(got, want) {
-					t.Errorf("it differs from %s; run the test with -update and look at the change:\n%s", path, got)
+					t.Errorf("it differs from %s, first in %s; run the test with -update and look at the change", path, firstDifference(got, want))
 				}
 			})
 		}
 	}
+}
+
+// firstDifference returns the first line of got that is another in want.
+func firstDifference(got, want []byte) string {
+	wanted := strings.Split(string(want), "\n")
+	for n, line := range strings.Split(string(got), "\n") {
+		if n >= len(wanted) || line != wanted[n] {
+			return fmt.Sprintf("line %d: %s", n+1, line)
+		}
+	}
+	return "what is missing at the end"
 }
 
 func TestTextFitsTheScreen(t *testing.T) {
