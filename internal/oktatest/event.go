@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -97,38 +98,90 @@ const (
 	inHook              // client.ipChain, null members left out
 )
 
+// The members of a LogEvent that are the same in both shapes, and those that differ.
+type (
+	logEvent struct {
+		UUID        string       `json:"uuid"`
+		Published   string       `json:"published"`
+		Type        string       `json:"eventType"`
+		Version     string       `json:"version"`
+		Severity    string       `json:"severity"`
+		Message     string       `json:"displayMessage"`
+		Actor       entity       `json:"actor"`
+		Client      eventClient  `json:"client"`
+		Outcome     outcome      `json:"outcome"`
+		Transaction transaction  `json:"transaction"`
+		Debug       debugContext `json:"debugContext"`
+		Target      any          `json:"target,omitempty"` // a []entity; nil in itself is null
+		*logOnly                 // nil in a hook's delivery
+	}
+	logOnly struct {
+		Request  eventRequest  `json:"request"`
+		Legacy   *string       `json:"legacyEventType"`
+		Security eventSecurity `json:"securityContext"`
+	}
+	eventClient struct {
+		IP        string            `json:"ipAddress"`
+		Device    string            `json:"device"`
+		Zone      string            `json:"zone"`
+		UserAgent map[string]string `json:"userAgent"`
+		Chain     []ipOf            `json:"ipChain,omitempty"` // only in a hook's delivery
+	}
+	ipOf struct {
+		IP      string `json:"ip"`
+		Version string `json:"version"`
+	}
+	eventRequest struct {
+		Chain []ipOf `json:"ipChain"`
+	}
+	eventSecurity struct {
+		Number *int `json:"asNumber"`
+	}
+	outcome struct {
+		Result string  `json:"result"`
+		Reason *string `json:"reason"`
+	}
+	transaction struct {
+		Type   string   `json:"type"`
+		ID     string   `json:"id"`
+		Detail struct{} `json:"detail"`
+	}
+	debugContext struct {
+		Data map[string]string `json:"debugData"`
+	}
+)
+
+var (
+	userAgent = map[string]string{"rawUserAgent": "Mozilla/5.0", "os": "Linux", "browser": "FIREFOX"}
+	ipChain   = []ipOf{{"203.0.113.9", "V4"}}
+	noDebug   = map[string]string{"requestUri": "/oauth2/v1/token"}
+)
+
 // json returns the event as Okta would send it.
-func (e *Event) json(s shape) map[string]any {
-	debug := map[string]any{"requestUri": "/oauth2/v1/token"}
-	if e.Grant != "" {
-		debug["grantType"] = e.Grant
+func (e *Event) json(s shape) *logEvent {
+	debug := noDebug
+	if e.Grant != "" || len(e.Debug) > 0 {
+		debug = map[string]string{"requestUri": "/oauth2/v1/token"}
+		maps.Copy(debug, e.Debug)
+		if e.Grant != "" {
+			debug["grantType"] = e.Grant
+		}
 	}
-	for k, v := range e.Debug {
-		debug[k] = v
-	}
-	ips := []any{map[string]any{"ip": "203.0.113.9", "version": "V4"}}
-	client := map[string]any{"ipAddress": "203.0.113.9", "device": "Computer", "zone": "null",
-		"userAgent": map[string]any{"rawUserAgent": "Mozilla/5.0", "os": "Linux", "browser": "FIREFOX"}}
-	m := map[string]any{
-		"uuid": e.UUID, "published": e.Published.UTC().Format("2006-01-02T15:04:05.000Z"), "eventType": e.Type,
-		"version": "0", "severity": "INFO", "displayMessage": e.Type, "actor": e.actor(), "client": client,
-		"outcome": map[string]any{"result": e.Result, "reason": nil}, "transaction": map[string]any{"type": "WEB", "id": e.UUID, "detail": map[string]any{}},
-		"debugContext": map[string]any{"debugData": debug},
+	m := &logEvent{
+		UUID: e.UUID, Published: e.Published.UTC().Format("2006-01-02T15:04:05.000Z"), Type: e.Type, Version: "0", Severity: "INFO", Message: e.Type,
+		Actor: e.actor(), Client: eventClient{IP: "203.0.113.9", Device: "Computer", Zone: "null", UserAgent: userAgent},
+		Outcome: outcome{Result: e.Result}, Transaction: transaction{Type: "WEB", ID: e.UUID}, Debug: debugContext{debug},
 	}
 	targets := e.targets()
 	if s == inHook {
-		client["ipChain"] = ips
+		m.Client.Chain = ipChain
 		if len(targets) > 0 {
-			m["target"] = targets
+			m.Target = targets
 		}
 		return m
 	}
-	client["id"], client["geographicalContext"] = nil, nil
-	m["target"], m["request"], m["legacyEventType"] = nil, map[string]any{"ipChain": ips}, nil
-	if len(targets) > 0 {
-		m["target"] = targets
-	}
-	m["securityContext"] = map[string]any{"asNumber": nil, "isProxy": nil}
+	m.Target = targets
+	m.logOnly = &logOnly{Request: eventRequest{ipChain}}
 	return m
 }
 
@@ -161,7 +214,7 @@ func (e *Event) fill() {
 
 // delivery returns the body of an event hook's request (FACTS 1.2).
 func delivery(source string, at time.Time, events []Event) []byte {
-	list := make([]map[string]any, len(events))
+	list := make([]*logEvent, len(events))
 	for i := range events {
 		list[i] = events[i].json(inHook)
 	}
@@ -186,4 +239,16 @@ func mustJSON(v any) []byte {
 		panic(fmt.Sprintf("marshal %T: %v", v, err)) // a mistake in this package
 	}
 	return b
+}
+
+// Logged returns how many events of a type the System Log has.
+func (o *Org) Logged(eventType string) (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.log {
+		if o.log[i].Type == eventType {
+			n++
+		}
+	}
+	return n
 }

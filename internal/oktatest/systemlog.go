@@ -65,7 +65,7 @@ func (o *Org) logs(w http.ResponseWriter, r *http.Request) {
 	if served != nil {
 		served(o.Clock.Now(), q.Get("filter"), page)
 	}
-	list := make([]map[string]any, len(page))
+	list := make([]*logEvent, len(page))
 	for i := range page {
 		list[i] = page[i].json(inLog)
 	}
