@@ -87,6 +87,8 @@ usage.`,
 	root.AddCommand(
 		newServeCmd(a),
 		newImportCmd(a),
+		newCloseCmd(a),
+		newVerifyCmd(a),
 		newPullCmd(a),
 		newReportCmd(a),
 		newExplainCmd(a),

@@ -19,8 +19,9 @@ import (
 type storeMode int
 
 const (
-	toRead  storeMode = iota // it must be there; nothing is created
-	toWrite                  // an SQLite ledger is created when it is not there
+	toRead   storeMode = iota // it must be there; nothing is created
+	toChange                  // it must be there, and is written to
+	toWrite                   // an SQLite ledger is created when it is not there
 )
 
 // The two kinds of ledger, as --store names them.
@@ -55,11 +56,18 @@ func openSQLite(ctx context.Context, path string, mode storeMode) (amau.Store, e
 	if mode == toWrite {
 		return sqlite.Open(ctx, path, sqlite.Options{})
 	}
+	// Opened for reading first: that makes no file, and says what the file is if no ledger.
 	l, err := sqlite.OpenReadOnly(ctx, path, sqlite.Options{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w; count events into it with amau import, or name another ledger with --store", err)
 	}
-	return l, err
+	if err != nil || mode == toRead {
+		return l, err
+	}
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, path, sqlite.Options{})
 }
 
 // openDynamoDB opens the ledger in a table, which a deployment made. It makes no request to the
