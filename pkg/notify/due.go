@@ -61,7 +61,7 @@ func ParseThresholds(s string) ([]int, error) {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		n, err := strconv.Atoi(strings.TrimSuffix(part, "%"))
+		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(part, "%")))
 		if err != nil || n < 1 || n > 1000 {
 			return nil, fmt.Errorf("threshold %q: it must be a whole number of percent from 1 to 1000, like 80: %w", part, amau.ErrBadInput)
 		}

@@ -150,7 +150,7 @@ func TestTheYearBefore(t *testing.T) {
 }
 
 func TestParseThresholds(t *testing.T) {
-	if got, err := notify.ParseThresholds("80, 95%,100,"); err != nil || !slices.Equal(got, []int{80, 95, 100}) {
+	if got, err := notify.ParseThresholds("80, 95%,100 %,"); err != nil || !slices.Equal(got, []int{80, 95, 100}) {
 		t.Errorf("%v: %v", got, err)
 	}
 	for _, bad := range []string{"most", "0", "-1", "1001", "80.5"} {
