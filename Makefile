@@ -40,7 +40,7 @@ endif
 test: ## everything that a change must pass: checks, then all tests with the race detector, on the real local services
 	scripts/tools $(TEST_TOOLS)
 	$(MAKE) --no-print-directory lint
-	CGO_ENABLED=1 go test -race -shuffle=on -count=1 ./...
+	CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 20m ./...
 
 .PHONY: test-quick
 test-quick: ## go test ./..., with what is installed; tests that miss a program are skipped
