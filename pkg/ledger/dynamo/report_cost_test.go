@@ -1,0 +1,74 @@
+package dynamo_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/ledger/dynamo"
+)
+
+// What a report reads does not grow with the periods that were closed before: the same requests
+// and about the same units for a year with one closed month, with twelve, and with two more
+// years before. Counting the twelve anew costs many times that.
+func TestCostOfAReportIsFlat(t *testing.T) {
+	contract, err := amau.NewContract([]amau.Term{{Start: amau.Date{Year: 2023, Month: 1, Day: 15}, Purchased: 5000}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inYear := time.Date(2025, 1, 20, 0, 0, 0, 0, time.UTC)
+	now := func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }
+	cost := func(first, last int, closed bool) dynamo.Consumed {
+		t.Helper()
+		table := newTable(t)
+		l := open(t, table, nil, dynamo.Options{})
+		put := func(name string, value any) {
+			t.Helper()
+			text, err := json.Marshal(value)
+			if err == nil {
+				_, err = l.PutNote(t.Context(), "org", amau.Note{Name: name, Value: text})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := first; n < last; n++ {
+			p := contract.PeriodOf(inYear.AddDate(0, n, 0))
+			put("writer/period/"+p.Key(), p)
+			if closed {
+				put("close/"+p.Key(), bigClose(p))
+			}
+		}
+		capacity := &dynamo.Capacity{}
+		report, err := amau.BuildReport(t.Context(), open(t, table, nil, dynamo.Options{Capacity: capacity}), amau.ReportConfig{Org: "org", Contract: contract, AsOf: inYear, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if closed && report.Used != int64(min(12, last-first))*12_000_000 {
+			t.Fatalf("%d used with %d closed months", report.Used, last-first)
+		}
+		return capacity.Total()
+	}
+	one, twelve, thirtySix, open := cost(11, 12, true), cost(0, 12, true), cost(-24, 12, true), cost(0, 12, false)
+	t.Logf("1: %+v; 12: %+v; 36: %+v; 12 that are not closed: %+v", one, twelve, thirtySix, open)
+	if one.Requests != twelve.Requests || twelve.Requests != thirtySix.Requests {
+		t.Errorf("requests for 1, 12 and 36 closed months: %d, %d and %d", one.Requests, twelve.Requests, thirtySix.Requests)
+	}
+	// The closes of a year are a few units more than one close, and the smallest count of
+	// twelve months, of empty ones, is far above.
+	if more := max(twelve.Read, thirtySix.Read) - one.Read; more > 10 || open.Read < 5*thirtySix.Read {
+		t.Errorf("read units for 1, 12 and 36 closed months: %.1f, %.1f and %.1f; for 12 that are not: %.1f", one.Read, twelve.Read, thirtySix.Read, open.Read)
+	}
+}
+
+// bigClose returns the close of a month with as many users as a close can take much room with.
+func bigClose(p amau.Period) amau.Close {
+	c := amau.Close{Period: p, ClosedAt: p.End.Add(amau.DefaultGrace), Digest: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+	c.Counts = map[amau.Meter]int64{amau.Session: 11_000_000, amau.SSO: 10_000_000, amau.API: 9_000_000, amau.Total: 12_000_000}
+	c.FirstSeenBy = map[amau.Source]int64{amau.FromHook: 5_000_000, amau.FromStream: 6_000_000, amau.FromPull: 999_999, amau.FromImport: 1}
+	for range 31 {
+		c.Daily = append(c.Daily, 387_096)
+	}
+	return c
+}
