@@ -22,7 +22,10 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/receiver"
 )
 
-const oldSecret = "the-old-secret-of-the-hook"
+const (
+	oldSecret   = "the-old-secret-of-the-hook"
+	testUserKey = "a pseudonym key for tests only"
+)
 
 // hookSite is a receiver on this machine, by the org's clock, with its secrets in files.
 type hookSite struct {
@@ -33,7 +36,7 @@ type hookSite struct {
 	url     string
 }
 
-func newHookSite(t *testing.T, clock *oktatest.Clock) *hookSite {
+func newHookSite(t *testing.T, clock *oktatest.Clock, terms ...amau.Term) *hookSite {
 	t.Helper()
 	dir := t.TempDir()
 	s := &hookSite{files: &fileSecrets{filepath.Join(dir, "current"), filepath.Join(dir, "previous")}}
@@ -52,11 +55,11 @@ func newHookSite(t *testing.T, clock *oktatest.Clock) *hookSite {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.ledger.Close() })
-	keyer, err := amau.NewKeyer([]byte("a pseudonym key for tests only"))
+	keyer, err := amau.NewKeyer([]byte(testUserKey))
 	if err != nil {
 		t.Fatal(err)
 	}
-	contract, err := amau.NewContract(nil, "", nil)
+	contract, err := amau.NewContract(terms, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,9 +100,9 @@ func (a *app) registerStream(ctx context.Context, f streamFlags) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, `The log stream %s is active. In AWS account %s, region %s, a partner event source waits now:
+	_, err = fmt.Fprintf(a.stdout, `The log stream %s is active. In AWS account %s, region %s, its partner event source waits for a bus. Its whole name
   aws events list-event-sources --name-prefix aws.partner/okta.com/
-Make its bus and associate it, then deploy with its name as the parameter LogStreamSource (docs/deploy.md).
+is the parameter LogStreamSource of the deployment, which makes the bus (docs/deploy.md).
 `, s.Name, s.Account, s.Region)
 	return err
 }
