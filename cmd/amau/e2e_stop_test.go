@@ -92,9 +92,11 @@ func TestSecondSignal(t *testing.T) {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _, _ = exchange(http.DefaultClient, http.MethodPost, s.url, e2eSecret, body)
+		// The body is asked for when the server says that it reads it.
+		client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Hour}}
+		_, _, _ = exchange(client, http.MethodPost, s.url, e2eSecret, body, "Expect", "100-continue")
 	}()
-	<-body.asked // the request is under way
+	<-body.asked
 	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	// The listener closes when the first signal was taken.
 	for {

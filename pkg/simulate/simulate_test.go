@@ -19,7 +19,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// config is a contract year of 60 people, anchored on a day that not every month has.
+// config is a contract year of 40 people, anchored on a day that not every month has.
 func config(t testing.TB) Config {
 	t.Helper()
 	zone, err := time.LoadLocation("Pacific/Auckland")
@@ -27,7 +27,7 @@ func config(t testing.TB) Config {
 	start := amau.Date{Year: 2025, Month: time.January, Day: 31}
 	contract, err := amau.NewContract([]amau.Term{{Start: start, Purchased: 5000}}, amau.ByContract, zone)
 	must(t, err)
-	return Config{Users: 60, Months: 12, Seed: 7, Contract: contract, Start: time.Date(2025, time.January, 31, 0, 0, 0, 0, zone)}
+	return Config{Users: 40, Months: 12, Seed: 7, Contract: contract, Start: time.Date(2025, time.January, 31, 0, 0, 0, 0, zone)}
 }
 
 func generator(t testing.TB, cfg Config) *Generator {
@@ -76,6 +76,9 @@ func TestSameBytes(t *testing.T) {
 func TestTruthInEveryShape(t *testing.T) {
 	for _, name := range ShapeNames() {
 		for _, hookOnly := range []bool{false, true} {
+			if hookOnly && name != string(Hook) {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s,%v", name, hookOnly), func(t *testing.T) {
 				cfg := config(t)
 				cfg.HookOnly = hookOnly
@@ -202,7 +205,7 @@ func TestSpecs(t *testing.T) {
 
 func TestShapeOfEvents(t *testing.T) {
 	cfg := config(t)
-	cfg.Users = 200
+	cfg.Users, cfg.Months = 200, 2
 	data, truth := write(t, cfg, NDJSON)
 	if size := int64(len(data)) / truth.Events; size < 1500 || size > 2100 {
 		t.Errorf("an event has %d bytes, real ones some 1,800", size)
