@@ -29,7 +29,7 @@
 //	recorded   when it was recorded, RFC 3339 in UTC
 //
 // Behind it the table claim has numbers instead of repeated texts: scope is the id of a row in
-// the table scope (org, period, meter); type and source are ids in the table word; published
+// the table scope (org, period, meter), type one in event_type and source one in source; published
 // and recorded are milliseconds since 1970, or RFC 3339 text where that would lose something.
 // Its primary key (scope, user) is what makes a claim unique.
 //

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 	"embed"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -24,7 +25,15 @@ const (
 
 // identify says what the file holds, without changing it. It fails when that is not for this
 // version to touch.
-func identify(c *conn) (kind, error) {
+func identify(c *conn) (k kind, err error) {
+	// In a transaction, so that it does not see half of what another process is making.
+	if _, err := c.exec("BEGIN"); err != nil {
+		return 0, err
+	}
+	defer func() {
+		_, end := c.exec("ROLLBACK") // nothing was changed
+		err = errors.Join(err, end)
+	}()
 	id, _, err := c.one("PRAGMA application_id")
 	if err != nil {
 		return 0, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
@@ -25,25 +26,60 @@ func (l *Ledger) Count(ctx context.Context, org, period string, meter amau.Meter
 
 // CountBySource implements [amau.Store].
 func (l *Ledger) CountBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT word.text, counted.n
-FROM (SELECT source, count(*) AS n FROM claim WHERE`+ofScope+`GROUP BY source) AS counted JOIN word ON word.id = counted.source`, org, period, meter)
+	counts, err := l.countBySource(ctx, org, period, meter)
 	if err != nil {
 		return nil, l.failed("count the claims in", err)
 	}
-	defer rows.Close()
-	counts := map[amau.Source]int64{}
-	for rows.Next() {
-		var source amau.Source
-		var n int64
-		if err := rows.Scan(&source, &n); err != nil {
-			return nil, l.failed("count the claims in", err)
-		}
-		counts[source] = n
+	return counts, nil
+}
+
+// countBySource counts every source in one pass. GROUP BY would sort the claims first, which
+// takes twice as long.
+func (l *Ledger) countBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
+	tx, err := l.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // the sources and the claims at the same instant
+	if err != nil {
+		return nil, err
 	}
-	if err := rows.Err(); err != nil {
-		return nil, l.failed("count the claims in", err)
+	defer tx.Rollback() // it changes nothing
+	ids, names, err := sources(ctx, tx)
+	if err != nil || len(ids) == 0 {
+		return map[amau.Source]int64{}, err
+	}
+	columns := make([]string, len(ids))
+	numbers, into := make([]int64, len(ids)), make([]any, len(ids))
+	for i, id := range ids {
+		columns[i] = fmt.Sprintf("count(*) FILTER (WHERE source = %d)", id)
+		into[i] = &numbers[i]
+	}
+	err = tx.QueryRowContext(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM claim WHERE"+ofScope, org, period, meter).Scan(into...)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[amau.Source]int64{}
+	for i, n := range numbers {
+		if n > 0 {
+			counts[names[i]] = n
+		}
 	}
 	return counts, nil
+}
+
+// sources returns the ids and names of the sources in the ledger.
+func sources(ctx context.Context, tx *sql.Tx) (ids []int64, names []amau.Source, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT id, name FROM source")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var name amau.Source
+		if err := rows.Scan(&id, &name); err != nil {
+			return nil, nil, err
+		}
+		ids, names = append(ids, id), append(names, name)
+	}
+	return ids, names, rows.Err()
 }
 
 // claimPage is how many claims are read at a time: no read stays open while the caller works,
@@ -71,9 +107,9 @@ func (l *Ledger) Claims(ctx context.Context, org, period string, meter amau.Mete
 	}
 }
 
-const evidenceColumns = "claim.user, type.text, claim.uuid, claim.published, source.text, claim.recorded"
+const evidenceColumns = "claim.user, event_type.name, claim.uuid, claim.published, source.name, claim.recorded"
 
-const evidenceJoins = " JOIN word AS type ON type.id = claim.type JOIN word AS source ON source.id = claim.source "
+const evidenceJoins = " JOIN event_type ON event_type.id = claim.type JOIN source ON source.id = claim.source "
 
 func (l *Ledger) claimPage(ctx context.Context, org, period string, meter amau.Meter, after string) ([]amau.Claim, error) {
 	rows, err := l.readers.QueryContext(ctx, "SELECT "+evidenceColumns+" FROM claim"+evidenceJoins+

@@ -22,8 +22,8 @@ const (
 	maxCommit = 1 << 17
 
 	// checkpointPages is how long the log grows, in pages, before a commit moves it into the
-	// file: 16 MB.
-	checkpointPages = 4096
+	// file: 64 MB. The longer, the more often a page was rewritten meanwhile and is moved once.
+	checkpointPages = 16384
 )
 
 // errClosed is the error of a write to a closed ledger.
@@ -50,6 +50,7 @@ type writer struct {
 	queue   []*job
 	tallies map[tallyKey]amau.Tally
 	due     bool // the tallies have waited long enough
+	busy    bool // a commit is running
 	closing bool
 
 	wake  chan struct{} // has room for one
@@ -221,6 +222,7 @@ func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing b
 	if len(w.tallies) > 0 && (n > 0 || w.due || w.closing) {
 		tallies, w.tallies, w.due = w.tallies, map[tallyKey]amau.Tally{}, false
 	}
+	w.busy = len(jobs) > 0 || len(tallies) > 0
 	return jobs, tallies, w.closing
 }
 

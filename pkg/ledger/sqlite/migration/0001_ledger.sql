@@ -11,18 +11,23 @@ CREATE TABLE scope (
   UNIQUE (org, period, meter)
 );
 
--- Event types and sources.
-CREATE TABLE word (
+-- The event types and sources that evidence names.
+CREATE TABLE event_type (
   id   INTEGER PRIMARY KEY,
-  text TEXT NOT NULL UNIQUE
+  name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE source (
+  id   INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
 );
 
 -- One row for each claim. The primary key is what makes a claim unique, and the order in which claims are listed.
 CREATE TABLE claim (
   scope     INTEGER NOT NULL REFERENCES scope (id),
   user      TEXT    NOT NULL,
-  source    INTEGER NOT NULL REFERENCES word (id),
-  type      INTEGER NOT NULL REFERENCES word (id),
+  source    INTEGER NOT NULL REFERENCES source (id),
+  type      INTEGER NOT NULL REFERENCES event_type (id),
   published         NOT NULL,
   recorded          NOT NULL,
   uuid      TEXT    NOT NULL,
@@ -32,18 +37,18 @@ CREATE TABLE claim (
 -- The same for people.
 CREATE VIEW claims AS
 SELECT scope.org, scope.period, scope.meter, claim.user,
-       type.text AS type, claim.uuid,
+       event_type.name AS type, claim.uuid,
        CASE typeof(claim.published) WHEN 'integer'
             THEN strftime('%Y-%m-%dT%H:%M:%fZ', claim.published / 1000.0, 'unixepoch')
             ELSE claim.published END AS published,
-       source.text AS source,
+       source.name AS source,
        CASE typeof(claim.recorded) WHEN 'integer'
             THEN strftime('%Y-%m-%dT%H:%M:%fZ', claim.recorded / 1000.0, 'unixepoch')
             ELSE claim.recorded END AS recorded
 FROM claim
 JOIN scope ON scope.id = claim.scope
-JOIN word AS type ON type.id = claim.type
-JOIN word AS source ON source.id = claim.source;
+JOIN event_type ON event_type.id = claim.type
+JOIN source ON source.id = claim.source;
 
 -- What a source brought on a day.
 CREATE TABLE tally (

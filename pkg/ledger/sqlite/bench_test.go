@@ -1,0 +1,254 @@
+package sqlite
+
+import (
+	sqldriver "database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/ledger/ledgertest"
+)
+
+// bulkClaims returns the claims of n events, each for a user of its own on a class and on
+// total, in the order of arrival.
+func bulkClaims(first, n int) []amau.Claim {
+	total := ledgertest.MakeClaims("acme", period, amau.Total, first, n)
+	class := ledgertest.MakeClaims("acme", period, amau.Session, first, n)
+	claims := make([]amau.Claim, 0, 2*n)
+	for i := range n {
+		claims = append(claims, class[i], total[i])
+	}
+	return claims
+}
+
+func perClaim(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/claim")
+}
+
+// BenchmarkClaimBulk is one large call, as import makes it: into an empty ledger, into one that
+// holds as many others, and of claims that are there, known to this process or not.
+func BenchmarkClaimBulk(b *testing.B) {
+	for _, n := range []int{65_536, 300_000} {
+		claims, others := bulkClaims(0, n/2), bulkClaims(n, n/2)
+		for _, bench := range []struct {
+			name          string
+			before, timed []amau.Claim
+		}{
+			{"new", nil, claims}, {"new-among-others", others, claims}, {"there", claims, claims},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", bench.name, n), func(b *testing.B) {
+				for b.Loop() {
+					b.StopTimer()
+					l, err := Open(b.Context(), filepath.Join(b.TempDir(), "amau.db"), Options{KnownClaims: -1})
+					if err != nil {
+						b.Fatal(err)
+					}
+					mustClaim(b, l, bench.before)
+					b.StartTimer()
+					mustClaim(b, l, bench.timed)
+					b.StopTimer()
+					if err := l.Close(); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				perClaim(b, n)
+			})
+		}
+	}
+	b.Run("known", func(b *testing.B) {
+		l := newLedger(b, Options{})
+		claims := bulkClaims(0, 4096)
+		mustClaim(b, l, claims)
+		for b.Loop() {
+			mustClaim(b, l, claims)
+		}
+		perClaim(b, len(claims))
+	})
+	b.Run("close", func(b *testing.B) {
+		claims := bulkClaims(0, 150_000)
+		for b.Loop() {
+			b.StopTimer()
+			l, err := Open(b.Context(), filepath.Join(b.TempDir(), "amau.db"), Options{KnownClaims: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			mustClaim(b, l, claims)
+			b.StartTimer()
+			if err := l.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		perClaim(b, len(claims))
+	})
+}
+
+func mustClaim(b *testing.B, l *Ledger, claims []amau.Claim) {
+	if _, err := l.Claim(b.Context(), claims); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkClaimConcurrent is 32 callers, each with 1 to 10 claims, as a receiver's deliveries
+// make them: all new, one in ten new, or all known. Each call is acknowledged by a sync.
+func BenchmarkClaimConcurrent(b *testing.B) {
+	for _, bench := range []struct {
+		name  string
+		users int64 // 0: all new
+	}{{"new", 0}, {"mostly-known", 10}, {"known", 1 << 40}} {
+		b.Run(bench.name, func(b *testing.B) {
+			l := newLedger(b, Options{})
+			n := commits(l)
+			mustClaim(b, l, bulkClaims(0, 100_000)) // a page for every new claim
+			var next, claimed atomic.Int64
+			next.Store(1 << 24)
+			b.SetParallelism(16) // times 2 processors
+			b.RunParallel(func(pb *testing.PB) {
+				random := rand.New(rand.NewPCG(rand.Uint64(), 0))
+				for pb.Next() {
+					users := 1 + random.IntN(5)
+					first := random.IntN(90_000)
+					if turn := next.Add(int64(users)); bench.users == 0 || turn%bench.users == 0 {
+						first = int(turn)
+					}
+					claims := bulkClaims(first, users)
+					claimed.Add(int64(len(claims)))
+					if _, err := l.Claim(b.Context(), claims); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			b.ReportMetric(float64(claimed.Load())/b.Elapsed().Seconds(), "claims/s")
+			b.ReportMetric(float64(b.N)/max(1, float64(n.Load())), "calls/commit")
+		})
+	}
+}
+
+// BenchmarkRead reads a meter with a million claims.
+func BenchmarkRead(b *testing.B) {
+	const n = 1_000_000
+	l := newLedger(b, Options{KnownClaims: -1})
+	for claims := range slices.Chunk(ledgertest.MakeClaims("acme", period, amau.Total, 0, n), 100_000) {
+		mustClaim(b, l, claims)
+	}
+	b.Run("Count", func(b *testing.B) {
+		for b.Loop() {
+			if got, err := l.Count(b.Context(), "acme", period, amau.Total); err != nil || got != n {
+				b.Fatal(got, err)
+			}
+		}
+	})
+	b.Run("CountBySource", func(b *testing.B) {
+		for b.Loop() {
+			if got, err := l.CountBySource(b.Context(), "acme", period, amau.Total); err != nil || got[amau.FromHook] != n/4 {
+				b.Fatal(got, err)
+			}
+		}
+	})
+	b.Run("Claims", func(b *testing.B) {
+		for b.Loop() {
+			for _, err := range l.Claims(b.Context(), "acme", period, amau.Total) {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		perClaim(b, n)
+	})
+	b.Run("Find", func(b *testing.B) {
+		users := make([]amau.UserKey, 10_000)
+		for i := range users {
+			users[i] = ledgertest.User(i * 101)
+		}
+		for b.Loop() {
+			if found, err := l.Find(b.Context(), "acme", period, amau.Total, users); err != nil || len(found) < 9000 {
+				b.Fatal(len(found), err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(users)), "ns/user")
+	})
+}
+
+// BenchmarkInsert compares ways of handing the same sorted claims to SQLite; [batch] is the one
+// in use. The others do not even find out which claims were new.
+func BenchmarkInsert(b *testing.B) {
+	const n = 60_000
+	const into = "INSERT INTO claim (scope, user, source, type, published, recorded, uuid) "
+	values := func(c *conn, claims []amau.Claim, rows int) error {
+		query := into + "VALUES (?,?,?,?,?,?,?)" + strings.Repeat(",(?,?,?,?,?,?,?)", rows-1) + " ON CONFLICT DO NOTHING"
+		args := make([]any, 0, 7*rows)
+		for chunk := range slices.Chunk(claims, rows) {
+			args = args[:0]
+			for i := range chunk {
+				e := &chunk[i]
+				args = append(args, int64(1), e.User.String(), int64(1), int64(2), storedTime(e.Published), storedTime(e.Recorded), e.UUID)
+			}
+			if _, err := c.exec(query, driverValues(args)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, way := range []struct {
+		name   string
+		insert func(w *writer, claims []amau.Claim) error
+	}{
+		{"batch", func(w *writer, claims []amau.Claim) error {
+			return w.batch.insert(w.conn, []*job{{claims: claims}})
+		}},
+		{"row", func(w *writer, claims []amau.Claim) error { return values(w.conn, claims, 1) }},
+		{"values-100", func(w *writer, claims []amau.Claim) error { return values(w.conn, claims, 100) }},
+		{"json", func(w *writer, claims []amau.Claim) error {
+			rows := make([][7]any, len(claims))
+			for i := range claims {
+				e := &claims[i]
+				rows[i] = [7]any{1, e.User.String(), 1, 2, storedTime(e.Published), storedTime(e.Recorded), e.UUID}
+			}
+			list, err := json.Marshal(rows)
+			if err != nil {
+				return err
+			}
+			_, err = w.conn.exec(into+`SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6
+				FROM json_each(?) WHERE true ON CONFLICT DO NOTHING`, string(list))
+			return err
+		}},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, n)
+			slices.SortFunc(claims, func(x, y amau.Claim) int { return amau.CompareUserKeys(x.User, y.User) })
+			for b.Loop() {
+				b.StopTimer()
+				l, err := Open(b.Context(), filepath.Join(b.TempDir(), "amau.db"), Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				if err := l.writer.conn.transaction(func() error { return way.insert(l.writer, claims) }); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if err := l.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			perClaim(b, n)
+		})
+	}
+}
+
+func driverValues(args []any) []sqldriver.Value {
+	values := make([]sqldriver.Value, len(args))
+	for i, a := range args {
+		values[i] = a
+	}
+	return values
+}

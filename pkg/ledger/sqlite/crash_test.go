@@ -1,0 +1,181 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/ledger/ledgertest"
+	"github.com/okta-amau/okta-amau/pkg/ledger/sqlite"
+)
+
+// crashPath names the ledger that a child process writes to until it is killed.
+const crashPath = "AMAU_TEST_CRASH_PATH"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashPath); path != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(path, os.Stdin, os.Stdout))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// The child's claims: writer w claims the users from w*perWriter on, some of them a second time
+// under another meter.
+const (
+	crashWriters = 6
+	perWriter    = 1_000_000
+)
+
+// writeUntilKilled claims and notes without end from several goroutines, beginning with the
+// user whose number it reads, and prints what was acknowledged.
+func writeUntilKilled(path string, in io.Reader, out io.Writer) error {
+	var first int
+	if _, err := fmt.Fscan(in, &first); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	l, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, crashWriters)
+	for w := range crashWriters {
+		go func() {
+			for user := w*perWriter + first; ; {
+				n := 1 + user%17
+				claims := append(ledgertest.MakeClaims("acme", period, amau.Total, user, n), ledgertest.MakeClaims("acme", period, amau.SSO, user, n)...)
+				if _, err := l.Claim(ctx, claims); err != nil {
+					failed <- err
+					return
+				}
+				name := fmt.Sprintf("user/%d", user)
+				if _, err := l.PutNote(ctx, "acme", amau.Note{Name: name, Value: []byte(name)}); err != nil {
+					failed <- err
+					return
+				}
+				// One write for the line, so that it is whole or not there.
+				if _, err := io.WriteString(out, fmt.Sprintf("%d %d\n", user, n)); err != nil {
+					failed <- err
+					return
+				}
+				user += n
+			}
+		}()
+	}
+	return <-failed
+}
+
+// TestNothingIsLostWhenKilled kills processes that write to one ledger, at random moments, and
+// looks for all that they had acknowledged.
+func TestNothingIsLostWhenKilled(t *testing.T) {
+	rounds := 8
+	if testing.Short() {
+		rounds = 3
+	}
+	path := filepath.Join(t.TempDir(), "amau.db")
+	acknowledged := ledgertest.Model{}
+	var notes []string
+	for round := range rounds {
+		users := killOne(t, path, round*(perWriter/100), 1+rand.IntN(150))
+		l := open(t, path) // as the next process finds it
+		for _, u := range users {
+			for _, meter := range []amau.Meter{amau.Total, amau.SSO} {
+				acknowledged.Add(ledgertest.MakeClaims("acme", period, meter, u[0], u[1])...)
+			}
+			notes = append(notes, fmt.Sprintf("user/%d", u[0]))
+		}
+		checkAcknowledged(t, l, acknowledged, notes)
+		closeLedger(t, l)
+	}
+	if n := queryInt(t, path, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); n != 0 {
+		t.Errorf("the file has %d faults", n)
+	}
+	t.Logf("%d rounds, %d claims and %d notes acknowledged and there", rounds, len(acknowledged), len(notes))
+}
+
+// killOne runs a writer and kills it after so many acknowledgements; it returns those that
+// came, as first user and number of users.
+func killOne(t *testing.T, path string, first, after int) (users [][2]int) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), crashPath+"="+path)
+	child.Stdin = strings.NewReader(strconv.Itoa(first))
+	var complaints strings.Builder
+	child.Stderr = &complaints
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	lines := bufio.NewScanner(out)
+	for lines.Scan() { // to the end: what was printed before the kill was acknowledged
+		var u [2]int
+		if _, err := fmt.Sscan(lines.Text(), &u[0], &u[1]); err != nil {
+			t.Fatalf("the child printed %q", lines.Text())
+		}
+		if users = append(users, u); len(users) >= after {
+			once.Do(func() {
+				if err := child.Process.Kill(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	err = child.Wait()
+	if complaints.Len() > 0 || err == nil || len(users) < after {
+		t.Fatalf("the child ended by itself (%v) after %d acknowledgements: %s", err, len(users), complaints.String())
+	}
+	return users
+}
+
+// checkAcknowledged looks for all claims, with their evidence, and all notes.
+func checkAcknowledged(t *testing.T, l *sqlite.Ledger, want ledgertest.Model, notes []string) {
+	t.Helper()
+	users := map[amau.Meter][]amau.UserKey{}
+	for id := range want {
+		users[id.Meter] = append(users[id.Meter], id.User)
+	}
+	lost := 0
+	for meter, keys := range users {
+		found, err := l.Find(t.Context(), "acme", period, meter, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			e, ok := found[key]
+			may := want[amau.ClaimID{Org: "acme", Period: period, Meter: meter, User: key}]
+			if !ok || e.UUID != may[0].UUID || !e.Published.Equal(may[0].Published) {
+				lost++
+			}
+		}
+	}
+	there := map[string]bool{}
+	for n, err := range l.NotesWith(t.Context(), "acme", "user/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		there[n.Name] = string(n.Value) == n.Name
+	}
+	for _, name := range notes {
+		if !there[name] {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Fatalf("%d of %d claims and %d notes that were acknowledged are lost", lost, len(want), len(notes))
+	}
+}
