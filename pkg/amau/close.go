@@ -221,16 +221,25 @@ const markAttempts = 10
 // it marks. Whether the claims were new must not matter, for the same reason.
 func (r *Recorder) markCloses(ctx context.Context, b *Batch) error {
 	over := r.Now().Add(clockSkew)
-	touched := map[string]bool{}
+	var ended []Period // others cannot be closed
+	for _, p := range b.Periods {
+		if !p.End.After(over) {
+			ended = append(ended, p)
+		}
+	}
+	if len(ended) == 0 {
+		return nil
+	}
+	touched := map[string]bool{} // a batch may name periods that nothing came to
 	last := ""
 	for i := range b.Claims {
 		if key := b.Claims[i].Period; key != last {
 			touched[key], last = true, key
 		}
 	}
-	for _, p := range b.Periods {
-		if p.End.After(over) || !touched[p.Key()] {
-			continue // it cannot be closed, or nothing came to it
+	for _, p := range ended {
+		if !touched[p.Key()] {
+			continue
 		}
 		if err := r.markClose(ctx, p); err != nil {
 			return fmt.Errorf("mark the close of period %s: %w", p.ID, err)

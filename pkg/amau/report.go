@@ -63,6 +63,13 @@ type ReportConfig struct {
 // whether an amount is known.
 func (r *Report) Remaining() (int64, bool) { return r.Year.Purchased - r.Used, r.Year.Purchased > 0 }
 
+// Elapsed returns which part of the year was over when the report was made, from 0 to 1: with an
+// even pace, as much of the purchased amount would be used.
+func (r *Report) Elapsed() float64 {
+	start, end := r.Periods[0].Start, r.Periods[len(r.Periods)-1].End
+	return min(max(float64(r.GeneratedAt.Sub(start))/float64(end.Sub(start)), 0), 1)
+}
+
 // BuildReport counts the contract year that holds cfg.AsOf. It counts only the periods that
 // writers said they recorded in. Closed periods are read from their close, and counted beside
 // that as long as late events are likely: 90 days after their end.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,18 @@ func TestReport(t *testing.T) {
 	before := reportOn(t, m, "2025-05-20T10:00:00Z", func(c *amau.ReportConfig) { c.AsOf = at(t, "2025-01-01T00:00:00Z") })
 	if _, known := before.Remaining(); before.Used != 1 || known || before.Periods[11].State != amau.Provisional {
 		t.Errorf("the year before: used %d, purchased known %v, its last period %s", before.Used, known, before.Periods[11].State)
+	}
+}
+
+func TestElapsed(t *testing.T) {
+	utc := func(c *amau.ReportConfig) { c.Contract = contract(t, "2025-03-15", amau.ByContract, "UTC") }
+	year := func(c *amau.ReportConfig) { utc(c); c.AsOf = at(t, "2025-03-15T00:00:00Z") }
+	for now, want := range map[string]float64{
+		"2025-03-14T00:00:00Z": 0, "2025-03-15T00:00:00Z": 0, "2025-05-27T00:00:00Z": 0.2, "2026-03-14T23:59:59Z": 1, "2027-01-01T00:00:00Z": 1,
+	} {
+		if got := reportOn(t, newMemory(), now, year).Elapsed(); math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s: %f of the year is over, want %f", now, got, want)
+		}
 	}
 }
 
