@@ -126,18 +126,6 @@ func TestMails(t *testing.T) {
 	}
 }
 
-// The last month of a contract year is closed in the next one.
-func TestMailAboutTheYearBefore(t *testing.T) {
-	ses := mailtest.NewSES(t, nil)
-	d := newDaily(t, map[string]string{"AWS_ENDPOINT_URL_SESV2": ses.URL})
-	d.signIn(t, "2026-12-20", 9)
-	d.run(t, "2027-01-10")
-	d.run(t, "2027-01-20")
-	d.expect(t, ses,
-		"aMAU: 90 % of the purchased amount is used (9 of 10)",
-		"aMAU: 9 active users from 15 Dec 2026 to 14 Jan 2027")
-}
-
 func TestARefusedAddressIsCountedAndTriedAgain(t *testing.T) {
 	refuse := true
 	ses := mailtest.NewSES(t, func(_ int, to string) mailtest.Fault {

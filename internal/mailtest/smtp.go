@@ -3,6 +3,7 @@ package mailtest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -17,8 +18,9 @@ import (
 
 // SMTPServer is an SMTP server of a test's own, which keeps what it is given.
 type SMTPServer struct {
-	Addr    string         // host:port
-	RootCAs *x509.CertPool // who signed its certificate; nil without TLS
+	Addr        string         // host:port
+	RootCAs     *x509.CertPool // who signed its certificate; nil without TLS
+	Certificate []byte         // the certificate, which signed itself, as PEM
 
 	mu    sync.Mutex
 	mails []Delivery
@@ -62,7 +64,7 @@ func NewSMTPServer(t testing.TB, o SMTPOptions) *SMTPServer {
 	}
 	s.Addr = listener.Addr().String()
 	if o.StartTLS || o.Implicit {
-		server.TLSConfig, s.RootCAs = certificate(t)
+		server.TLSConfig, s.RootCAs, s.Certificate = certificate(t)
 	}
 	if o.Implicit {
 		listener = tls.NewListener(listener, server.TLSConfig)
@@ -77,14 +79,16 @@ func NewSMTPServer(t testing.TB, o SMTPOptions) *SMTPServer {
 	return s
 }
 
-// certificate returns a configuration with a certificate of 127.0.0.1 and a pool that trusts it.
-func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
+// certificate returns a configuration with a certificate of 127.0.0.1, a pool that trusts it, and
+// the certificate as PEM.
+func certificate(t testing.TB) (*tls.Config, *x509.CertPool, []byte) {
 	t.Helper()
 	source := httptest.NewTLSServer(nil)
 	defer source.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(source.Certificate())
-	return &tls.Config{Certificates: source.TLS.Certificates, MinVersion: tls.VersionTLS12}, pool
+	return &tls.Config{Certificates: source.TLS.Certificates, MinVersion: tls.VersionTLS12}, pool,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: source.Certificate().Raw})
 }
 
 // Mails returns what has been delivered so far, in order.

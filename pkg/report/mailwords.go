@@ -23,10 +23,10 @@ func mailReason(r *amau.Report, why Reason) (headline, lead string) {
 	case PeriodClosed:
 		name, count := monthName(r, why.Period), "Closed"
 		if month := periodOf(r, why.Period); month != nil {
-			count = grouped(month.AMAU()) + " active users"
+			count = activeUsers(month.AMAU())
 		}
 		return count + " " + during(r, why.Period),
-			fmt.Sprintf("The month %s is closed: its number is final. Should events of it still arrive, they are counted too, and every later report shows the difference.", name)
+			fmt.Sprintf("The month %s is closed. Should events of it still arrive, they are counted, and every later report shows the difference.", name)
 	case ThresholdReached:
 		headline = fmt.Sprintf("%d %% of the purchased amount is used (%s)", why.Percent, used)
 		lead = fmt.Sprintf("%d %% of what was purchased for this contract year has been used.", why.Percent)
@@ -75,10 +75,17 @@ func mailChanges(r *amau.Report, last *Said) []string {
 			before, what = &said, "in the last mail"
 		}
 		if before != nil {
-			lines = append(lines, fmt.Sprintf("%s had %s active users %s and has %s now, %s.", monthName(r, p.Period), grouped(*before), what, grouped(p.AMAU()), changeWords(p.AMAU()-*before)))
+			lines = append(lines, fmt.Sprintf("%s had %s %s and has %s now, %s.", monthName(r, p.Period), activeUsers(*before), what, grouped(p.AMAU()), changeWords(p.AMAU()-*before)))
 		}
 	}
 	return lines
+}
+
+func activeUsers(n int64) string {
+	if n == 1 {
+		return "1 active user"
+	}
+	return grouped(n) + " active users"
 }
 
 // changeWords says by how much a closed month has changed, and why.
