@@ -172,6 +172,7 @@ func TestForecastBacktest(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the last digits of the table may differ on " + runtime.GOARCH)
 	}
+	t.Parallel() // with the other long ones
 	const years = 10
 	shown := []int{0, 1, 2, 3, 5, 7, 9, 11}
 	var table bytes.Buffer

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -118,12 +117,13 @@ func (m *memory) NotesWith(ctx context.Context, org, prefix string) iter.Seq2[am
 			return
 		}
 		var found []amau.Note
-		for _, key := range slices.Sorted(maps.Keys(m.notes)) {
+		for key, n := range m.notes {
 			if strings.HasPrefix(key, org+"/"+prefix) {
-				found = append(found, m.notes[key])
+				found = append(found, n)
 			}
 		}
 		m.mu.Unlock()
+		slices.SortFunc(found, func(a, b amau.Note) int { return strings.Compare(a.Name, b.Name) })
 		for _, n := range found {
 			if !yield(n, nil) {
 				return

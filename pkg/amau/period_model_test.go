@@ -124,6 +124,7 @@ func drawContract(t *rapid.T) (*amau.Contract, []amau.Date) {
 }
 
 func TestPeriodsEqualTheModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c, days := drawContract(t)
 		starts, ids := modelStarts(days, c.Zone())
@@ -143,6 +144,7 @@ func TestPeriodsEqualTheModel(t *testing.T) {
 
 // Periods tile time: where one ends the next begins, and no instant is in two or in none.
 func TestPeriodsTileTime(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c, days := drawContract(t)
 		p := c.PeriodOf(firstInstant(clamped(days[0], -rapid.IntRange(1, 40).Draw(t, "months before")), c.Zone()))
@@ -161,6 +163,7 @@ func TestPeriodsTileTime(t *testing.T) {
 
 // A year's periods tile the year, and every instant of it is in that same year.
 func TestYearsTileTime(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c, days := drawContract(t)
 		y := c.YearOf(firstInstant(clamped(days[0], -rapid.IntRange(1, 40).Draw(t, "months before")), c.Zone()))
