@@ -39,6 +39,7 @@ type month struct {
 	truth  map[amau.Meter]map[string]bool // :: meter -> users
 	visits map[string][]string            // :: user -> uuids of the sign-ins of their first visit
 	acked  map[string]bool                // uuids that hook or stream delivered
+	every  int                            // minutes between two pulls
 	events int
 	kills  int
 	runs   int
@@ -285,7 +286,8 @@ func (m *month) pull() {
 	}
 }
 
-// live lets the month pass, with a pull every 20 minutes except when it is down for hours.
+// live lets the month pass, with a pull every 20 minutes, or 60 in the short form, except when it
+// is down for hours.
 func (m *month) live() {
 	var down time.Time // until then
 	activated := false
@@ -302,7 +304,7 @@ func (m *month) live() {
 			}
 			activated = true
 		}
-		if now.Minute()%20 != 0 || now.Before(down) && now.Before(monthEnds) {
+		if now.Minute()%m.every != 0 || now.Before(down) && now.Before(monthEnds) {
 			continue
 		}
 		if m.rng.IntN(150) == 0 {
@@ -319,6 +321,9 @@ func TestAMonthOfTraffic(t *testing.T) {
 		users = 1_000
 	}
 	m := newMonth(t)
+	if m.every = 20; !whole {
+		m.every = 60
+	}
 	m.people(users, 6)
 	if whole && m.events < 200_000 {
 		t.Fatalf("only %d events", m.events)
