@@ -86,10 +86,12 @@ ON CONFLICT DO NOTHING`
 // insert writes the jobs' claims and says in each job which were new. Of equal claims the first
 // is new.
 func (b *batch) insert(c *conn, jobs []*job) error {
-	defer func() {
-		clear(b.rows) // they point at the callers' memory
-		b.rows, b.order, b.active = b.rows[:0], b.order[:0], false
-	}()
+	defer b.reset()
+	n := 0
+	for _, j := range jobs {
+		n += len(j.claims)
+	}
+	b.rows, b.order = slices.Grow(b.rows, n), slices.Grow(b.order, n)
 	for _, j := range jobs {
 		j.isNew = make([]bool, len(j.claims))
 		for i := range j.claims {
@@ -113,6 +115,18 @@ func (b *batch) insert(c *conn, jobs []*job) error {
 	b.active = true
 	_, err := c.exec(insertBatch)
 	return err
+}
+
+// reset empties the batch. It keeps the memory of an ordinary commit for the next one, but
+// nothing of the callers' memory.
+func (b *batch) reset() {
+	b.active = false
+	if cap(b.rows) > bulk {
+		b.rows, b.order = nil, nil
+		return
+	}
+	clear(b.rows)
+	b.rows, b.order = b.rows[:0], b.order[:0]
 }
 
 // add adds a claim to the batch, with numbers for its texts.

@@ -3,15 +3,16 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -19,15 +20,116 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/ledger/sqlite"
 )
 
-// crashPath names the ledger that a child process writes to until it is killed.
-const crashPath = "AMAU_TEST_CRASH_PATH"
+// childPath names the ledger that a child process writes to.
+const childPath = "AMAU_TEST_CHILD_PATH"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(crashPath); path != "" {
-		fmt.Fprintln(os.Stderr, writeUntilKilled(path, os.Stdin, os.Stdout))
-		os.Exit(1)
+	if path := os.Getenv(childPath); path != "" {
+		if err := child(path, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// child is a process that writes to the ledger as it is told on in: "killed N" until it is
+// killed, from user N on; "users N" once, in small calls.
+func child(path string, in io.Reader, out io.Writer) error {
+	var order string
+	var n int
+	if _, err := fmt.Fscan(in, &order, &n); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	l, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	if order == "killed" {
+		return writeUntilKilled(ctx, l, n, out)
+	}
+	fresh, err := writeUsers(ctx, l, n)
+	fmt.Fprintln(out, fresh)
+	return errors.Join(err, l.Close())
+}
+
+// start starts a child.
+func start(t *testing.T, path, order string) (*exec.Cmd, io.Reader, *strings.Builder) {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), childPath+"="+path)
+	c.Stdin = strings.NewReader(order)
+	var complaints strings.Builder
+	c.Stderr = &complaints
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c, out, &complaints
+}
+
+// writeUsers claims the first n users from several goroutines, in calls that overlap, and
+// returns how many claims were new.
+func writeUsers(ctx context.Context, l *sqlite.Ledger, n int) (int64, error) {
+	var fresh atomic.Int64
+	var wg sync.WaitGroup
+	failed := make(chan error, crashWriters)
+	for range crashWriters {
+		wg.Go(func() {
+			for user := 0; user < n; user += 5 {
+				isNew, err := l.Claim(ctx, ledgertest.MakeClaims("acme", period, amau.Total, user, 10))
+				if err != nil {
+					failed <- err
+					return
+				}
+				for _, b := range isNew {
+					if b {
+						fresh.Add(1)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	return fresh.Load(), <-failed
+}
+
+// TestTwoProcesses lets processes claim the same users at the same time: each is new once over
+// all of them.
+func TestTwoProcesses(t *testing.T) {
+	const users = 500
+	path := filepath.Join(t.TempDir(), "amau.db")
+	var sum int64
+	var children []*exec.Cmd
+	var outs []io.Reader
+	var complaints []*strings.Builder
+	for range 3 {
+		c, out, said := start(t, path, fmt.Sprintf("users %d", users))
+		children, outs, complaints = append(children, c), append(outs, out), append(complaints, said)
+	}
+	for i, c := range children {
+		var fresh int64
+		if _, err := fmt.Fscan(outs[i], &fresh); err != nil {
+			t.Errorf("child %d printed no number: %v", i, err)
+		}
+		sum += fresh
+		if err := c.Wait(); err != nil {
+			t.Errorf("child %d: %v: %s", i, err, complaints[i])
+		}
+	}
+	claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, users+5)
+	if sum != int64(len(claims)) {
+		t.Errorf("%d claims were new, want %d", sum, len(claims))
+	}
+	l := open(t, path)
+	defer closeLedger(t, l)
+	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(claims))
 }
 
 // The child's claims: writer w claims the users from w*perWriter on, some of them a second time
@@ -38,17 +140,8 @@ const (
 )
 
 // writeUntilKilled claims and notes without end from several goroutines, beginning with the
-// user whose number it reads, and prints what was acknowledged.
-func writeUntilKilled(path string, in io.Reader, out io.Writer) error {
-	var first int
-	if _, err := fmt.Fscan(in, &first); err != nil {
-		return err
-	}
-	ctx := context.Background()
-	l, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil {
-		return err
-	}
+// user of that number, and prints what was acknowledged.
+func writeUntilKilled(ctx context.Context, l *sqlite.Ledger, first int, out io.Writer) error {
 	failed := make(chan error, crashWriters)
 	for w := range crashWriters {
 		go func() {
@@ -108,18 +201,7 @@ func TestNothingIsLostWhenKilled(t *testing.T) {
 // came, as first user and number of users.
 func killOne(t *testing.T, path string, first, after int) (users [][2]int) {
 	t.Helper()
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), crashPath+"="+path)
-	child.Stdin = strings.NewReader(strconv.Itoa(first))
-	var complaints strings.Builder
-	child.Stderr = &complaints
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
+	child, out, complaints := start(t, path, fmt.Sprintf("killed %d", first))
 	var once sync.Once
 	lines := bufio.NewScanner(out)
 	for lines.Scan() { // to the end: what was printed before the kill was acknowledged
@@ -135,7 +217,7 @@ func killOne(t *testing.T, path string, first, after int) (users [][2]int) {
 			})
 		}
 	}
-	err = child.Wait()
+	err := child.Wait()
 	if complaints.Len() > 0 || err == nil || len(users) < after {
 		t.Fatalf("the child ended by itself (%v) after %d acknowledgements: %s", err, len(users), complaints.String())
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -289,5 +291,69 @@ func TestOrderOf(t *testing.T) {
 		if x, y := orderOf(a), orderOf(b); x != y && (x < y) != (amau.CompareUserKeys(a, b) < 0) {
 			t.Fatalf("%s and %s are ordered %x and %x", a, b, x, y)
 		}
+	}
+}
+
+// TestDiskFull bounds the file, which is an error of the same kind as a full disk.
+func TestDiskFull(t *testing.T) {
+	l := newLedger(t, Options{})
+	few := ledgertest.MakeClaims("acme", period, amau.Total, 0, 10)
+	if _, err := l.Claim(t.Context(), few); err != nil {
+		t.Fatal(err)
+	}
+	bound := func(pages string) {
+		err := l.writer.do(t.Context(), &job{run: func(c *conn) error { _, _, err := c.one("PRAGMA max_page_count = " + pages); return err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bound("20")
+	many := ledgertest.MakeClaims("acme", period, amau.Total, 0, 5000)
+	if isNew, err := l.Claim(t.Context(), many); codeOf(err) != lib.SQLITE_FULL || isNew != nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("new %v, error %v", isNew, err)
+	}
+	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(few))
+	bound("100000")
+	isNew, err := l.Claim(t.Context(), many)
+	if err != nil || isNew[0] || !isNew[10] {
+		t.Errorf("afterwards: error %v", err)
+	}
+	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(many))
+}
+
+// TestDamagedPages overwrites pages in the middle of the file: an error that says so, no panic
+// and no wrong number.
+func TestDamagedPages(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "amau.db")
+	l, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, 20_000)
+	if _, err := l.Claim(t.Context(), claims); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(content) / 2; i < len(content)-4096; i++ {
+		content[i] = 0xa5
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = Open(t.Context(), path, Options{}); err != nil {
+		t.Fatal(err) // that part of the file is not looked at yet
+	}
+	defer l.Close()
+	if n, err := l.Count(t.Context(), "acme", period, amau.Total); codeOf(err) != lib.SQLITE_CORRUPT || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("count %d, error %v", n, err)
+	}
+	if isNew, err := l.Claim(t.Context(), claims); codeOf(err) != lib.SQLITE_CORRUPT || isNew != nil {
+		t.Errorf("claims were taken, error %v", err)
 	}
 }
