@@ -16,7 +16,7 @@ import (
 var emitted = []string{
 	"EventsReceived", "EventsCounted", "EventsWithoutUser", "ClaimsNew", "ClaimsKnown", "Deliveries", "AuthFailures", "PreviousSecretUsed", "Spilled",
 	"Quarantined", "LagSeconds", "TimeLeftMilliseconds", "LedgerFaults", "PeriodDefinitionMismatch", "ReportRun", "AmauUsed", "AmauUsedPercent", "AmauMeter",
-	"Poison", "Rejected",
+	"Poison", "Rejected", "MailsSent", "MailFailures",
 }
 
 func TestEveryAlarmHasAPlaybook(t *testing.T) {

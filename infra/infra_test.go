@@ -103,6 +103,7 @@ func TestParameterPatterns(t *testing.T) {
 		{"Timezone", []string{"UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+5"}, []string{"", "Europe Berlin", "a/b/c/d"}},
 		{"MailFrom", []string{"", "amau+x@mail.example.com"}, []string{"amau", "Amau <amau@example.com>", "a@example.com,b@example.com"}},
 		{"MailTo", []string{"", "a@example.com", "a@example.com,b@example.com"}, []string{"a@example.com, b@example.com", "a@example.com,"}},
+		{"MailThresholds", []string{"80,90,100", "5", "110"}, []string{"", "80 %", "80, 90", "0", "80,,90"}},
 		{"MailIdentity", []string{"", "example.com", "amau@example.com"}, []string{"*", "example"}},
 		{"LogStreamSource", []string{"", "aws.partner/okta.com/acme/amau", "amau-stream"}, []string{"aws.partner/other.com/acme/amau", "a/b", "*"}},
 		{"OktaOrgUrl", []string{"", "https://acme.okta.com", "http://127.0.0.1:8080"}, []string{"http://acme.okta.com", "https://acme.okta.com/", "acme.okta.com"}},

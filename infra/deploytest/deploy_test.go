@@ -120,15 +120,16 @@ func TestDeployment(t *testing.T) {
 	})
 	step("the report function keeps and measures", func(s *stack) { s.runReport() })
 	step("an update loses nothing", func(s *stack) {
-		s.deploy("LogStreamSource=amau-test LogLevel=debug SilenceHours=6")
+		s.deploy("LogStreamSource=amau-test LogLevel=debug SilenceHours=6 MailFrom=reports@example.test MailTo=ann@example.test,bob@example.test")
 		s.deliver(secret, 204, login("00uAfterUpdate"))
 		want++
 		s.expect("after the update", want)
 	})
+	step("each reader gets a mail, and one that is refused gets it from the next run", func(s *stack) { s.mails() })
 	step("the pull brings what the others missed", func(s *stack) { want += s.pull() })
 	step("no log holds a person or a secret", func(s *stack) {
 		log := s.logs()
-		for _, personal := range []string{"00u", "person@example.test", secret, "the-new-one"} {
+		for _, personal := range []string{"00u", "@example.test", secret, "the-new-one"} {
 			if strings.Contains(log, personal) {
 				t.Errorf("the logs hold %q:\n%s", personal, log)
 			}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/okta-amau/okta-amau/internal/mailtest"
 )
 
 // ledgerFault lets the table refuse the hook, then the queue too, and returns how many users
@@ -141,5 +143,34 @@ func (s *stack) runReport() {
 		if !strings.Contains(logs, metric) {
 			s.t.Errorf("no metric %s in the log:\n%s", metric, logs)
 		}
+	}
+}
+
+// mails runs the report function twice, and refuses a mail the first time.
+func (s *stack) mails() {
+	s.t.Helper()
+	ses := mailtest.NewSES(s.t, func(call int, to string) mailtest.Fault {
+		if call == 1 {
+			return mailtest.Fault{Code: "MessageRejected", Text: "Email address is not verified: " + to}
+		}
+		return mailtest.Fault{}
+	})
+	s.setEnv("ReportFunction", map[string]string{"AWS_ENDPOINT_URL_SESV2": ses.URL})
+	for run, want := range []string{`"MailFailures":1`, `"MailFailures":0`} {
+		s.runReport()
+		if logs := s.logs(); !strings.Contains(logs, want) {
+			s.t.Errorf("run %d: no metric %s in the log:\n%s", run+1, want, logs)
+		}
+	}
+	got := map[string]string{}
+	for _, sent := range ses.Mails() {
+		m := mailtest.Parse(s.t, sent.Raw)
+		if sent.From != "reports@example.test" || got[sent.To[0]] != "" || len(m.Attachments) != 2 || !strings.Contains(m.Text, "amau verify --store dynamodb:"+s.out["TableName"]) {
+			s.t.Errorf("%q from %s to %v:\n%s", m.Subject, sent.From, sent.To, m.Text)
+		}
+		got[sent.To[0]] = m.Subject
+	}
+	if len(got) != 2 || got["ann@example.test"] != got["bob@example.test"] || !strings.Contains(got["ann@example.test"], " active users ") {
+		s.t.Errorf("the mails were %v", got)
 	}
 }
