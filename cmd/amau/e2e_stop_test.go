@@ -142,7 +142,7 @@ func TestLockedLedger(t *testing.T) {
 	if status := s.post(sessionOf("00uBefore", at)); status != http.StatusNoContent {
 		t.Fatalf("status %d", status)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, "amau.db"))
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "amau.db")+"?_pragma=busy_timeout(10000)") // the receiver may be writing its numbers
 	must(t, err)
 	defer db.Close()
 	conn, err := db.Conn(t.Context())
