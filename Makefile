@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 ARCH ?= arm64
 
 # What the tests start; scripts/tools says what each is. With CI=true a test fails when its program is missing here.
-TEST_TOOLS := cc staticcheck dynamodb-local sam ministack
+TEST_TOOLS := cc staticcheck dynamodb-local sam ministack chromium
 BENCH_TOOLS := dynamodb-local duckdb sam
 
 FUNCTIONS := HookFunction DrainFunction ReportFunction PullFunction

@@ -19,6 +19,7 @@ import (
 // Drawing is a chart, drawn: what belongs into an SVG element with this viewBox.
 type Drawing struct {
 	Width, Height int
+	Top           float64 // the value at the upper end of the scale, which begins at 0
 	Shapes        []Shape // the first is behind all others
 }
 
@@ -58,7 +59,12 @@ type Options struct {
 	Labels        []string // below the values, from left to right; empty ones are left out
 	Series        []Series
 	Mark          float64 // a line across at this value; 0: none
+	Reach         float64 // the scale goes at least up to this, so that drawings can be laid over one another
 }
+
+// barGap is the space between the bars of a group, of the width of the group's place: a pixel
+// where there is room.
+const barGap = 0.016
 
 // fontSize is that of all texts, in points of 96/72 pixels: 12 pixels.
 const fontSize = 9
@@ -82,10 +88,7 @@ func Bars(o Options) (Drawing, error) {
 		c.CategoryAxis.Labels, c.CategoryAxis.LabelCount = o.Labels, len(o.Labels)
 		c.CategoryAxis.LabelFontStyle.FontSize = fontSize
 		c.ValueAxis[0] = axis
-		if o.Width < 500 { // no room for gaps within a group
-			c.BarMargin = charts.Ptr(0.0)
-			c.BarSize = 0.8
-		}
+		c.BarMargin = charts.Ptr(barGap)
 		return p.BarChart(c)
 	})
 }
@@ -143,13 +146,13 @@ func draw(o Options, lines bool, render func(*charts.Painter, charts.ColorPalett
 		return Drawing{}, fmt.Errorf("read a drawn chart: %w", err)
 	}
 	r.mark(o.Mark / top)
-	return Drawing{Width: o.Width, Height: o.Height, Shapes: r.shapes}, nil
+	return Drawing{Width: o.Width, Height: o.Height, Top: top, Shapes: r.shapes}, nil
 }
 
 // scale returns the value at the top of the chart and the number of steps up to it, so that
 // each step is 1, 2 or 5 and zeros.
 func scale(o Options) (top float64, steps int) {
-	highest := o.Mark
+	highest := math.Max(o.Mark, o.Reach)
 	for _, s := range o.Series {
 		for _, v := range s.Values {
 			if v != Nothing() {

@@ -167,25 +167,27 @@ func (r *reader) text(text string, attr map[string]string) error {
 	if s.Y, err = strconv.Atoi(attr["y"]); err != nil {
 		return err
 	}
-	width := r.measure(text)
 	if r.plot.bottom == 0 { // the library writes the values before it draws the lines
-		s.X, s.Anchor = s.X+width, "end"
-	} else if s.X, s.Anchor = s.X+width/2, "middle"; r.lines {
-		s.X = r.underPoint()
+		s.X, s.Anchor = s.X+r.measure(text), "end"
+	} else {
+		s.X, s.Anchor = r.below(), "middle"
 	}
 	r.shapes = append(r.shapes, s)
 	return nil
 }
 
-// underPoint returns where the points of the next label are. The library spreads labels a
-// little wider than points.
-func (r *reader) underPoint() int {
+// below returns the middle of what the next label stands for. The library moves labels a little
+// so that its own font has room.
+func (r *reader) below() int {
 	for r.labels < len(r.options.Labels) && r.options.Labels[r.labels] == "" {
 		r.labels++
 	}
-	i := r.labels
+	i, width := r.labels, r.plot.right-r.plot.first
 	r.labels++
-	return r.plot.first + i*(r.plot.right-r.plot.first)/max(1, len(r.options.Labels)-1)
+	if r.lines {
+		return r.plot.first + i*width/max(1, len(r.options.Labels)-1)
+	}
+	return r.plot.first + (2*i+1)*width/(2*len(r.options.Labels))
 }
 
 // mark draws a line across at a share of the height.

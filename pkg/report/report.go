@@ -164,6 +164,7 @@ func heading(m amau.Meter) string {
 
 // sourceLine is what one source contributed to the year.
 type sourceLine struct {
+	Source    amau.Source
 	Name      string // for people
 	First     int64  // users whose month it was the first to bring, over all months
 	Events    int64
@@ -175,7 +176,7 @@ func sources(r *amau.Report) []sourceLine {
 	var lines []sourceLine
 	for _, s := range amau.Sources() {
 		cover, brought := r.Coverage.Sources[s]
-		line := sourceLine{Name: sourceWords(s), Events: cover.Events, LastEvent: stamp(cover.LastEvent)}
+		line := sourceLine{Source: s, Name: sourceWords(s), Events: cover.Events, LastEvent: stamp(cover.LastEvent)}
 		for i := range r.Periods {
 			line.First += r.Periods[i].FirstSeenBy[s]
 		}
