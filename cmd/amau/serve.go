@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,8 @@ the disk, and never before; what cannot be decoded goes to the quarantine folder
 where amau import reads it.
 
   /okta      the hook (--path)
-  /          the dashboard, with ?as-of=DATE for another contract year
+  /          the dashboard, with ?as-of=DATE for another contract year; also
+             /report.json and /report.csv
   /healthz   200 when the ledger answers, else 503
 
 Okta needs https: put a server that terminates TLS before this one, and let it forward
@@ -117,7 +119,8 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 		return err
 	}
 	journal := newJournal(log, recorder.Mismatch)
-	site := &site{app: a, settings: s, store: store, log: log}
+	site := newSite(a, s, store, log)
+	defer site.board.stop()
 	server := &server{
 		hook:      r.Handler(journal.outcome),
 		path:      f.path,
@@ -134,8 +137,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 
 // checkServe complains about flags before anything is opened.
 func (a *app) checkServe(f serveFlags) error {
-	if !strings.HasPrefix(f.path, "/") || f.path == "/" || f.path == "/healthz" || strings.ContainsAny(f.path, "{}?# \t") || strings.HasSuffix(f.path, "/") {
-		return usagef("%s is %q; it must be a path like /okta, other than / and /healthz", a.flagName("path"), f.path)
+	taken := []string{"/", "/healthz", "/report.json", "/report.csv"}
+	if !strings.HasPrefix(f.path, "/") || slices.Contains(taken, f.path) || strings.ContainsAny(f.path, "{}?# \t") || strings.HasSuffix(f.path, "/") {
+		return usagef("%s is %q; it must be a path like /okta, other than %s", a.flagName("path"), f.path, strings.Join(taken, ", "))
 	}
 	if f.quarantineMB < 1 {
 		return usagef("%s must be at least 1", a.flagName("quarantine-mb"))

@@ -124,9 +124,9 @@ func (s *server) run(ctx context.Context) error {
 	public.HandleFunc("GET /healthz", s.site.health)
 	public.HandleFunc("/", s.site.nothing)
 	if s.listeners.dashboard == nil {
-		public.Handle("GET /{$}", onlyHere(s.site.dashboard))
+		s.site.register(public, onlyHere)
 	} else {
-		private.HandleFunc("GET /{$}", s.site.dashboard)
+		s.site.register(private, func(h http.HandlerFunc) http.Handler { return h })
 		private.HandleFunc("GET /healthz", s.site.health)
 		private.HandleFunc("/", s.site.nothing)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -18,23 +19,28 @@ import (
 
 // site is what amau serve shows beside the hook.
 type site struct {
-	app      *app
-	settings settings
-	store    amau.Store
-	log      *slog.Logger
-
-	mu     sync.Mutex // one report at a time: many readers must not slow down the hook
-	page   []byte
-	pageOf string // the ?as-of of page
-	pageAt time.Time
-	ledger health
+	board   *board
+	zone    *time.Location
+	date    func(value string, zone *time.Location) (time.Time, error)
+	answers func(context.Context) bool // whether the ledger does
+	log     *slog.Logger
+	ledger  health
 }
 
-// How long an answer is given again without asking the ledger.
-const (
-	pageAge   = 2 * time.Second
-	healthAge = time.Second
-)
+// newSite returns what is shown of a ledger. The caller stops its board before closing store.
+func newSite(a *app, s settings, store amau.Store, log *slog.Logger) *site {
+	build := func(ctx context.Context, at time.Time) (*amau.Report, error) {
+		return amau.BuildReport(ctx, store, a.reportConfig(s, at))
+	}
+	return &site{
+		board: newBoard(build), zone: s.contract.Zone(), log: log,
+		date:    func(value string, zone *time.Location) (time.Time, error) { return a.date("as-of", value, zone) },
+		answers: func(ctx context.Context) bool { return answers(ctx, store, s.org) },
+	}
+}
+
+// healthAge is how long an answer is given again without asking the ledger.
+const healthAge = time.Second
 
 // health remembers what the ledger said last, so that strangers cannot make it busy.
 type health struct {
@@ -48,7 +54,7 @@ func (s *site) health(w http.ResponseWriter, r *http.Request) {
 	h := &s.ledger
 	h.mu.Lock()
 	if now := time.Now(); now.Sub(h.at) > healthAge {
-		h.ok, h.at = answers(context.WithoutCancel(r.Context()), s.store, s.settings.org), now
+		h.ok, h.at = s.answers(context.WithoutCancel(r.Context())), now
 	}
 	ok := h.ok
 	h.mu.Unlock()
@@ -73,48 +79,71 @@ func say(w http.ResponseWriter, status int, sentence string) {
 	_, _ = io.WriteString(w, sentence+"\n") // a caller that is gone has nothing to be told
 }
 
-// dashboard shows the contract year that holds ?as-of, today by default.
-func (s *site) dashboard(w http.ResponseWriter, r *http.Request) {
-	asOf := r.URL.Query().Get("as-of")
-	at, err := s.app.date("as-of", asOf, s.settings.contract.Zone())
-	if err != nil {
-		say(w, http.StatusBadRequest, "as-of must be a date like 2026-05-20.")
-		return
-	}
-	page, err := s.render(r.Context(), asOf, at)
-	if err != nil {
-		s.log.Error("the dashboard could not be made", "error", err)
-		say(w, http.StatusServiceUnavailable, "The ledger does not answer. Try again.")
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "frame-ancestors 'none'") // the page itself has the rest
-	_, _ = w.Write(page)
+// register adds the dashboard to a server, behind guard.
+func (s *site) register(mux *http.ServeMux, guard func(http.HandlerFunc) http.Handler) {
+	mux.Handle("GET /{$}", guard(s.show(report.FormatHTML)))
+	mux.Handle("GET /report.json", guard(s.show(report.FormatJSON)))
+	mux.Handle("GET /report.csv", guard(s.show(report.FormatCSV)))
 }
 
-// render returns the page of a contract year, from memory if it was made a moment ago.
-func (s *site) render(ctx context.Context, asOf string, at time.Time) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.page != nil && s.pageOf == asOf && time.Since(s.pageAt) < pageAge {
-		return s.page, nil
+// show answers with the contract year that holds ?as-of, today by default, in a form.
+func (s *site) show(form report.Format) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		asOf := r.URL.Query().Get("as-of")
+		at, err := s.date(asOf, s.zone)
+		if err != nil {
+			say(w, http.StatusBadRequest, "as-of must be a date like 2026-05-20.")
+			return
+		}
+		shown, err := s.board.get(r.Context(), asOf, at)
+		switch {
+		case errors.Is(err, errCounting):
+			w.Header().Set("Retry-After", "10")
+			say(w, http.StatusServiceUnavailable, "The ledger is being counted. Load this again in a moment.")
+			return
+		case err != nil:
+			s.log.Error("the dashboard could not be made", "error", err)
+			say(w, http.StatusServiceUnavailable, "The ledger does not answer. Try again.")
+			return
+		}
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if form == report.FormatHTML {
+			answerPage(w, r, shown.page)
+			return
+		}
+		var b bytes.Buffer
+		if err := report.Write(&b, form, shown.report); err != nil {
+			s.log.Error("the report could not be written", "error", err)
+			say(w, http.StatusInternalServerError, "Something went wrong in amau.")
+			return
+		}
+		h.Set("Content-Type", contentTypes()[form])
+		if form == report.FormatCSV {
+			h.Set("Content-Disposition", `attachment; filename="amau-`+shown.report.Year.Start.String()+`.csv"`)
+		}
+		_, _ = w.Write(b.Bytes()) // a caller that is gone has nothing to be told
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout/2)
-	defer cancel()
-	r, err := amau.BuildReport(ctx, s.store, s.app.reportConfig(s.settings, at))
-	if err != nil {
-		return nil, err
+}
+
+func contentTypes() map[report.Format]string {
+	return map[report.Format]string{report.FormatJSON: "application/json", report.FormatCSV: "text/csv; charset=utf-8"}
+}
+
+// answerPage sends the page, or only that it says what the caller has.
+func answerPage(w http.ResponseWriter, r *http.Request, page report.LivePage) {
+	h := w.Header()
+	h.Set("ETag", page.Tag)
+	h.Set("Content-Security-Policy", report.LivePolicy())
+	if r.Header.Get("If-None-Match") == page.Tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
-	var page bytes.Buffer
-	if err := report.HTML(&page, r); err != nil {
-		return nil, err
-	}
-	s.page, s.pageOf, s.pageAt = page.Bytes(), asOf, time.Now()
-	return s.page, nil
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(page.HTML)
 }
 
 // onlyHere lets through only requests that somebody on this machine made to this server

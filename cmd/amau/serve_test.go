@@ -303,7 +303,7 @@ func TestJournal(t *testing.T) {
 
 func TestServeFlags(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"--path okta", "--path"}, {"--path /", "--path"}, {"--path /healthz", "--path"}, {"--path /a/", "--path"}, {"--path /{x}", "--path"},
+		{"--path okta", "--path"}, {"--path /", "--path"}, {"--path /healthz", "--path"}, {"--path /report.json", "--path"}, {"--path /a/", "--path"}, {"--path /{x}", "--path"},
 		{"--quarantine-mb 0", "--quarantine-mb"}, {"--max-connections 0", "--max-connections"}, {"--listen 8080", "--listen"},
 		{"--dashboard-listen here", "--dashboard-listen"}, {"--log-level loud", "--log-level"}, {"surplus", "surplus"},
 	} {
