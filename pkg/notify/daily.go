@@ -2,8 +2,11 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -32,13 +35,11 @@ func Count(ctx context.Context, store amau.Store, closing amau.CloseConfig, repo
 	if day.Closed, err = amau.CloseDue(ctx, store, closing); err != nil {
 		return nil, err
 	}
-	now := reporting.Now()
-	year := reporting.Contract.YearOf(now)
-	before := year.Periods[0].Start.Add(-time.Nanosecond)
-	for _, at := range []time.Time{before, now} {
-		if at.Equal(before) && now.Sub(before) > lateYears {
-			continue
-		}
+	years, err := yearsToTell(ctx, store, closing.Org, reporting.Contract, reporting.Now())
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range years {
 		reporting.AsOf = at
 		r, err := amau.BuildReport(ctx, store, reporting)
 		if err != nil {
@@ -47,6 +48,65 @@ func Count(ctx context.Context, store amau.Store, closing amau.CloseConfig, repo
 		day.reports, day.Report = append(day.reports, r), r
 	}
 	return day, nil
+}
+
+// yearsToTell returns an instant in each contract year that notices may be about, oldest first:
+// the one that runs, the one before while late events are likely, and those with months that
+// should have been told but no run came to do it. Beyond the first two there are none while runs
+// come.
+func yearsToTell(ctx context.Context, notes amau.Notes, org string, contract *amau.Contract, now time.Time) ([]time.Time, error) {
+	from, err := firstUntold(ctx, notes, org)
+	if err != nil {
+		return nil, err
+	}
+	years := []time.Time{now}
+	for at := contract.YearOf(now).Periods[0].Start.Add(-time.Nanosecond); ; {
+		periods := contract.YearOf(at).Periods
+		late := len(years) == 1 && now.Sub(at) <= lateYears
+		untold := !from.IsZero() && !periods[len(periods)-1].Start.Before(from)
+		if !late && !untold {
+			slices.Reverse(years)
+			return years, nil
+		}
+		years = append(years, at)
+		at = periods[0].Start.Add(-time.Nanosecond)
+	}
+}
+
+// firstUntold returns the instant from which on starts of periods say that nobody has been told
+// of their close, the zero time if no mail was ever due. A close that some were told and others
+// could not be counts as untold until a later one is told: an address that is always refused
+// must not keep all years alive.
+func firstUntold(ctx context.Context, notes amau.Notes, org string) (time.Time, error) {
+	const doing = "read which closes were told"
+	var from time.Time
+	for note, err := range notes.NotesWith(ctx, org, noteMail+noticeClosed) {
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%s: %w", doing, err)
+		}
+		var told record
+		if err := json.Unmarshal(note.Value, &told); err != nil {
+			return time.Time{}, fmt.Errorf("%s: %w", doing, err)
+		}
+		start, err := time.Parse(time.RFC3339, strings.TrimPrefix(note.Name, noteMail+noticeClosed))
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%s: %w", doing, err)
+		}
+		if len(told.Sent) == 0 || start.Before(from) {
+			continue
+		}
+		if from = start; !told.Done.IsZero() {
+			from = start.Add(time.Nanosecond)
+		}
+	}
+	if !from.IsZero() {
+		return from, nil
+	}
+	note, err := notes.Note(ctx, org, noteSince)
+	if err != nil || note.Version == 0 {
+		return time.Time{}, err
+	}
+	return parseSince(note)
 }
 
 // Send sends what is due after the day's counting; see [Send]. Thresholds are in percent of the
@@ -92,6 +152,11 @@ func firstDay(ctx context.Context, notes amau.Notes, org string, reports []*amau
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read since when there are mails: %w", err)
 	}
+	return parseSince(note)
+}
+
+// parseSince reads the note noteSince.
+func parseSince(note amau.Note) (time.Time, error) {
 	since, err := time.Parse(time.RFC3339, string(note.Value))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read since when there are mails: %w", err)

@@ -15,6 +15,9 @@ import (
 // they are reached.
 func DefaultThresholds() []int { return []int{80, 90, 100} }
 
+// noticeClosed begins the ID of the notice that a period is closed; the period's key follows.
+const noticeClosed = "closed/"
+
 // due returns what is to be told about the report's year, told already or not: the periods
 // closed from since on, the highest threshold that is reached, and that the purchased amount is
 // not expected to last. A changed purchased amount makes the last two new.
@@ -25,7 +28,7 @@ func due(r *amau.Report, since time.Time, thresholds []int) []Notice {
 	var list []Notice
 	for i := range r.Periods {
 		if p := &r.Periods[i]; p.State == amau.Final && !p.Start.Before(since) {
-			list = append(list, Notice{ID: "closed/" + p.Key(), Reason: report.Reason{Occasion: report.PeriodClosed, Period: p.Period}})
+			list = append(list, Notice{ID: noticeClosed + p.Key(), Reason: report.Reason{Occasion: report.PeriodClosed, Period: p.Period}})
 		}
 	}
 	if r.Year.Purchased == 0 {

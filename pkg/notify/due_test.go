@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/okta-amau/okta-amau/internal/mailtest"
 	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/mail"
 	"github.com/okta-amau/okta-amau/pkg/notify"
 )
 
@@ -18,11 +20,15 @@ type year struct {
 	*world
 	contract   *amau.Contract
 	thresholds []int
+	to         []string
+	stop       int    // a run ends after so many mails; 0: it does not
+	refuse     string // a recipient whose mails are refused
+	failures   int    // of the last run
 }
 
 func newYear(t *testing.T, terms string) *year {
 	t.Helper()
-	y := &year{world: newWorld(t), thresholds: notify.DefaultThresholds()}
+	y := &year{world: newWorld(t), thresholds: notify.DefaultThresholds(), to: everybody[:1]}
 	parsed, err := amau.ParseTerms(terms)
 	if err == nil {
 		y.contract, err = amau.NewContract(parsed, amau.ByContract, nil)
@@ -76,11 +82,26 @@ func (y *year) run(t *testing.T, day string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := y.config(y)
-	cfg.To = everybody[:1]
-	if _, err := counted.Send(t.Context(), y.store, cfg, y.thresholds); err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := y.config(senderFunc(func(ctx context.Context, m *mail.Message) error {
+		if m.To == y.refuse {
+			return errors.New("refused")
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if y.stop > 0 && len(y.mime)+1 == y.stop {
+			defer cancel()
+		}
+		return y.Send(ctx, m)
+	}))
+	cfg.To = y.to
+	result, err := counted.Send(ctx, y.store, cfg, y.thresholds)
+	if err != nil && y.stop == 0 {
 		t.Fatal(err)
 	}
+	y.failures = len(result.Failures)
 	var subjects []string
 	for _, raw := range y.mime {
 		subjects = append(subjects, strings.TrimPrefix(mailtest.Parse(t, raw).Subject, "aMAU: "))
@@ -145,8 +166,60 @@ func TestTheYearBefore(t *testing.T) {
 	y.expect(t, "2025-12-30", "90 % of the purchased amount is used (99 of 100)")
 	y.expect(t, "2026-01-05", "99 active users in December 2025")
 	y.signIn(t, "2025-12-21", 100)
-	y.expect(t, "2026-01-06", "The purchased amount is used up (100 of 100)")
+	y.expect(t, "2026-01-06", "The purchased amount was used up (100 of 100)")
+	if text := mailtest.Parse(t, y.mime[0]).Text; !strings.Contains(text, "The contract year ended on 31 Dec 2025.") || strings.Contains(text, "from now on") {
+		t.Errorf("the mail about the year that is over says\n%s", text)
+	}
 	y.expect(t, "2026-06-01", "0 active users in January 2026", "0 active users in February 2026", "0 active users in March 2026", "0 active users in April 2026")
+}
+
+// What nobody was told of because no run came is told by the next one, however late it comes
+// and however many contract years lie between.
+func TestALongPauseLosesNoClose(t *testing.T) {
+	y := newYear(t, "2025-01-01=100")
+	y.signIn(t, "2025-08-20", 2)
+	y.expect(t, "2025-09-04", "2 active users in August 2025")
+	y.signIn(t, "2025-10-20", 85)
+	y.signIn(t, "2026-02-20", 4)
+	y.expect(t, "2026-05-20", // 140 days after the year's turn
+		"0 active users in September 2025", "85 active users in October 2025", "0 active users in November 2025", "0 active users in December 2025",
+		"80 % of the purchased amount was used (87 of 100)",
+		"0 active users in January 2026", "4 active users in February 2026", "0 active users in March 2026", "0 active users in April 2026")
+	y.expect(t, "2026-05-21")
+	y.signIn(t, "2026-06-20", 3)
+	y.signIn(t, "2027-11-20", 6)
+	got := y.run(t, "2028-02-20") // two turns later; empty months of more than 400 days ago are not closed
+	if len(got) != 14 || got[0] != "3 active users in June 2026" || got[1] != "0 active users in January 2027" || got[11] != "6 active users in November 2027" || got[13] != "0 active users in January 2028" {
+		t.Errorf("after two years the mails were %q", got)
+	}
+	y.expect(t, "2028-02-21")
+}
+
+// A run that is stopped in the middle of making good leaves the rest to the next one, and an
+// address that is always refused does not bring back all years for ever.
+func TestALongPauseAndFailures(t *testing.T) {
+	y := newYear(t, "2025-01-01=100")
+	y.signIn(t, "2025-08-20", 2)
+	y.expect(t, "2025-09-04", "2 active users in August 2025")
+	y.stop = 1
+	if got := y.run(t, "2026-05-20"); !slices.Equal(got, []string{"0 active users in September 2025"}) {
+		t.Errorf("the run that was stopped sent %q", got)
+	}
+	y.stop = 0
+	if got := y.run(t, "2026-05-21"); len(got) != 7 || got[0] != "0 active users in October 2025" || got[6] != "0 active users in April 2026" {
+		t.Errorf("the run after it sent %q", got)
+	}
+
+	y = newYear(t, "2025-01-01=100")
+	y.signIn(t, "2025-08-20", 2)
+	y.to = everybody
+	y.refuse = everybody[1]
+	y.run(t, "2025-09-04")
+	y.run(t, "2026-05-20")
+	y.run(t, "2026-05-21")
+	if y.failures != 4 { // the months of this year, not those of the last
+		t.Errorf("%d mails were refused", y.failures)
+	}
 }
 
 func TestParseThresholds(t *testing.T) {

@@ -28,19 +28,33 @@ func mailReason(r *amau.Report, why Reason) (headline, lead string) {
 		return count + " " + during(r, why.Period),
 			fmt.Sprintf("The month %s is closed. Should events of it still arrive, they are counted, and every later report shows the difference.", name)
 	case ThresholdReached:
-		headline = fmt.Sprintf("%d %% of the purchased amount is used (%s)", why.Percent, used)
-		lead = fmt.Sprintf("%d %% of what was purchased for this contract year has been used.", why.Percent)
-		if why.Percent == 100 {
-			headline, lead = fmt.Sprintf("The purchased amount is used up (%s)", used), "All of what was purchased for this contract year has been used."
-		}
-		if why.Percent >= 100 {
-			lead += " What is used from now on is beyond the contract."
-		}
-		return headline, lead
+		return thresholdReason(r, why.Percent, used)
 	case ForecastExceeds:
 		return forecastReason(r)
 	}
 	return used + " used", ""
+}
+
+// thresholdReason says that so much of the purchased amount is used. A year that is over can
+// still reach more, by events that come late or a run that came late.
+func thresholdReason(r *amau.Report, reached int, used string) (headline, lead string) {
+	_, runs := elapsed(r)
+	is := "is"
+	if !runs {
+		is = "was"
+	}
+	headline = fmt.Sprintf("%d %% of the purchased amount %s used (%s)", reached, is, used)
+	lead = fmt.Sprintf("%d %% of what was purchased for this contract year has been used.", reached)
+	if reached == 100 {
+		headline, lead = fmt.Sprintf("The purchased amount %s used up (%s)", is, used), "All of what was purchased for this contract year has been used."
+	}
+	switch {
+	case !runs:
+		lead += " The contract year ended on " + dayName(lastDate(r)) + "."
+	case reached >= 100:
+		lead += " What is used from now on is beyond the contract."
+	}
+	return headline, lead
 }
 
 // forecastReason says that the purchased amount is not expected to last.
