@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"sync"
 	"time"
 )
 
@@ -56,7 +55,7 @@ func listenOn(address string, connections int) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &limitListener{Listener: l, slots: make(chan struct{}, connections), closed: make(chan struct{})}, nil
+	return newLimitListener(l, connections), nil
 }
 
 func (l *listeners) close() {
@@ -64,47 +63,6 @@ func (l *listeners) close() {
 	if l.dashboard != nil {
 		l.dashboard.Close()
 	}
-}
-
-// limitListener accepts only so many connections at once; the others wait in the system's
-// queue.
-type limitListener struct {
-	net.Listener
-	slots  chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-// Accept waits for a free slot, then for a connection.
-func (l *limitListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.slots })}, nil
-}
-
-// Close stops Accept.
-func (l *limitListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type limitedConn struct {
-	net.Conn
-	release func()
-}
-
-// Close closes the connection and frees its slot.
-func (c *limitedConn) Close() error {
-	defer c.release()
-	return c.Conn.Close()
 }
 
 // server is amau serve once everything is open.
@@ -172,6 +130,7 @@ func (s *server) server(h http.Handler) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         noteState,
 		// What the standard library logs by itself has callers' addresses in it.
 		ErrorLog: stdlog.New(io.Discard, "", 0),
 	}

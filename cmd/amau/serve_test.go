@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -248,25 +249,54 @@ func TestConnectionsAreLimited(t *testing.T) {
 			accepted <- c
 		}
 	}()
-	for range 3 {
+	dial := func() net.Conn {
 		c, err := net.Dial("tcp", l.Addr().String())
 		must(t, err)
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
+		return c
 	}
-	first, second := <-accepted, <-accepted
+	gone := func(c net.Conn) bool {
+		must(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+		_, err := c.Read(make([]byte, 1))
+		return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+	}
+	asking, silent := dial(), (<-accepted)
+	noteState(silent, http.StateActive) // the first one brought a request
+	quiet := dial()
+	<-accepted
+	dial() // takes the place of the one that said nothing
+	third := <-accepted
+	if !gone(quiet) {
+		t.Error("a silent connection was kept, with a request waiting for its place")
+	}
+	noteState(third, http.StateActive)
+	fourth := dial()
 	select {
 	case <-accepted:
-		t.Fatal("a third connection was accepted")
+		t.Fatal("a third connection beside two that are at work")
 	case <-time.After(20 * time.Millisecond):
 	}
-	must(t, first.Close())
-	_ = first.Close() // a second close must not free a second slot
-	third := <-accepted
+	noteState(silent, http.StateIdle) // answered
+	last := <-accepted
+	if !gone(asking) {
+		t.Error("an idle connection was kept, with a request waiting for its place")
+	}
+	noteState(silent, http.StateIdle) // too late
+	must(t, last.Close())
+	_ = last.Close() // a second close must not free a second place
+	_ = fourth
+	dial()
+	fifth := <-accepted
+	noteState(fifth, http.StateActive)
+	dial() // waits: both are at work
 	must(t, l.Close())
 	if _, more := <-accepted; more {
 		t.Error("a closed listener accepts")
 	}
-	must(t, errors.Join(second.Close(), third.Close()))
+	must(t, errors.Join(third.Close(), fifth.Close()))
+	if n := len(l.(*limitListener).slots); n != 0 {
+		t.Errorf("%d places are taken in the end", n)
+	}
 }
 
 func TestJournal(t *testing.T) {
