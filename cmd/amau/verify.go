@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
+	"github.com/okta-amau/okta-amau/pkg/ledger/sqlite"
 )
 
 // errDamaged makes the exit status 1 when users of a close are missing.
@@ -20,8 +21,9 @@ func newVerifyCmd(a *app) *cobra.Command {
 		GroupID: groupRead,
 		Short:   "Recount closed months and compare them with their close",
 		Long: `Recount every closed month from its claims, compute the digest of its user keys
-anew, and compare both with what the close wrote down. It reads the whole of these
-months, which takes a while on a large ledger, and writes nothing.
+anew, and compare both with what the close wrote down. Of a ledger in a file, all pages
+and indexes are checked first. It reads the whole of these months, which takes a while
+on a large ledger, and writes nothing.
 
   unchanged  exactly the users of the close
   restated   users were added by events that came after the close
@@ -62,6 +64,11 @@ func (a *app) verify(cmd *cobra.Command) (found []amau.Verification, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if file, ok := store.(*sqlite.Ledger); ok {
+		if err := file.Check(cmd.Context()); err != nil {
+			return nil, err
+		}
+	}
 	for v, err := range amau.Verify(cmd.Context(), store, s.org, s.contract.Zone()) {
 		if err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/okta-amau/okta-amau/internal/testtools"
 	"github.com/okta-amau/okta-amau/pkg/amau"
 	"github.com/okta-amau/okta-amau/pkg/ledger/ledgertest"
 	"github.com/okta-amau/okta-amau/pkg/ledger/sqlite"
@@ -136,7 +137,7 @@ func TestTwoProcesses(t *testing.T) {
 // under another meter.
 const (
 	crashWriters = 6
-	perWriter    = 1_000_000
+	perWriter    = 100_000_000
 )
 
 // writeUntilKilled claims and notes without end from several goroutines, beginning with the
@@ -169,18 +170,16 @@ func writeUntilKilled(ctx context.Context, l *sqlite.Ledger, first int, out io.W
 	return <-failed
 }
 
-// TestNothingIsLostWhenKilled kills processes that write to one ledger, at random moments, and
+// TestSoakKilledWriters kills processes that write to one ledger, at random moments, and
 // looks for all that they had acknowledged.
-func TestNothingIsLostWhenKilled(t *testing.T) {
-	rounds := 8
-	if testing.Short() {
-		rounds = 3
-	}
+func TestSoakKilledWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "amau.db")
 	acknowledged := ledgertest.Model{}
 	var notes []string
-	for round := range rounds {
-		users := killOne(t, path, round*(perWriter/100), 1+rand.IntN(150))
+	rounds := 0
+	for round := range testtools.Rounds(t, 6, 100) {
+		rounds++
+		users := killOne(t, path, round*(1_000_000), 1+rand.IntN(150))
 		l := open(t, path) // as the next process finds it
 		for _, u := range users {
 			for _, meter := range []amau.Meter{amau.Total, amau.SSO} {
@@ -194,7 +193,7 @@ func TestNothingIsLostWhenKilled(t *testing.T) {
 	if n := queryInt(t, path, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); n != 0 {
 		t.Errorf("the file has %d faults", n)
 	}
-	t.Logf("%d rounds, %d claims and %d notes acknowledged and there", rounds, len(acknowledged), len(notes))
+	t.Logf("%d kills of a writer, %d claims and %d notes acknowledged, none lost", rounds, len(acknowledged), len(notes))
 }
 
 // killOne runs a writer and kills it after so many acknowledgements; it returns those that

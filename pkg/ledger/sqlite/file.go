@@ -36,23 +36,32 @@ func findFile(path string) (string, error) {
 }
 
 // makeFile makes an empty file at path, for its owner only, unless something is there, and
-// returns its absolute path. SQLite gives its other files the mode of this one.
+// returns its absolute path and whether it made it. SQLite gives its other files the mode of this one.
 //
 // A file that is there is not opened: closing it would drop the locks that this process holds
 // on it through SQLite.
-func makeFile(path string) (string, error) {
+func makeFile(path string) (abs string, made bool, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	switch {
 	case err == nil:
 		if err := f.Close(); err != nil {
-			return "", fmt.Errorf("make the ledger %s: %w", path, err)
+			return "", false, fmt.Errorf("make the ledger %s: %w", path, err)
 		}
+		made = true
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("make the ledger %s: the folder %s does not exist; make it first: %w", path, filepath.Dir(path), fs.ErrNotExist)
+		return "", false, fmt.Errorf("make the ledger %s: the folder %s does not exist; make it first: %w", path, filepath.Dir(path), fs.ErrNotExist)
 	case !errors.Is(err, fs.ErrExist):
-		return "", fmt.Errorf("make the ledger %s: %w", path, err)
+		return "", false, fmt.Errorf("make the ledger %s: %w", path, err)
 	}
-	return findFile(path)
+	abs, err = findFile(path)
+	return abs, made, err
+}
+
+// unmake removes the file that makeFile made, if nothing came into it.
+func unmake(path string) {
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+		os.Remove(path) // if it stays, the next Open says what it is
+	}
 }
 
 // dsn returns the name under which the driver opens the file, which must be there.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql/driver"
 	"embed"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -31,8 +30,10 @@ func identify(c *conn) (k kind, err error) {
 		return 0, err
 	}
 	defer func() {
-		_, end := c.exec("ROLLBACK") // nothing was changed
-		err = errors.Join(err, end)
+		// Nothing was changed. After an error SQLite may have ended the transaction by itself.
+		if _, end := c.exec("ROLLBACK"); err == nil {
+			err = end
+		}
 	}()
 	id, _, err := c.one("PRAGMA application_id")
 	if err != nil {

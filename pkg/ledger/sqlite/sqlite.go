@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -45,6 +46,7 @@ type Ledger struct {
 	readers *sql.DB
 	writer  *writer // nil when opened to read only
 	known   *amau.KnownClaims
+	damaged atomic.Bool // some call found the file damaged
 	close   sync.Once
 	closed  error // of the first Close
 }
@@ -55,16 +57,19 @@ var _ amau.Store = (*Ledger)(nil)
 var errReadOnly = errors.New("the ledger is open for reading only")
 
 // Open opens the ledger at path for reading and writing, and makes it, with mode 0600, if there
-// is none; the folder must exist. It fails, and leaves the file as it is, when the file is not a
-// ledger, is damaged, or was written by a newer version.
+// is none; the folder must exist. It fails, and leaves the file and its log as they are, when the
+// file is empty, not a ledger, damaged, or written by a newer version.
 func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 	o = o.withDefaults()
-	path, err := makeFile(path)
+	path, made, err := makeFile(path)
 	if err != nil {
 		return nil, err
 	}
-	w, err := openWriter(ctx, path, o)
+	w, err := openWriter(ctx, path, o, made)
 	if err != nil {
+		if made {
+			unmake(path)
+		}
 		return nil, failed("open the ledger", path, err)
 	}
 	return &Ledger{path: path, readers: openReaders(path, o, false), writer: w, known: amau.NewKnownClaims(o.KnownClaims)}, nil
@@ -78,6 +83,9 @@ func OpenReadOnly(ctx context.Context, path string, o Options) (*Ledger, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := inspect(path); err != nil {
+		return nil, failed("open the ledger", path, err)
+	}
 	l := &Ledger{path: path, readers: openReaders(path, o, false), known: amau.NewKnownClaims(0)}
 	err = l.checkReadable(ctx)
 	if mayBeFrozen(path, err) {
@@ -86,7 +94,7 @@ func OpenReadOnly(ctx context.Context, path string, o Options) (*Ledger, error) 
 		err = errors.Join(err, l.checkReadable(ctx))
 	}
 	if err != nil {
-		return nil, errors.Join(failed("open the ledger", path, err), l.readers.Close())
+		return nil, errors.Join(l.failed("open the ledger", err), l.Close())
 	}
 	return l, nil
 }
@@ -95,9 +103,18 @@ func OpenReadOnly(ctx context.Context, path string, o Options) (*Ledger, error) 
 func (l *Ledger) Path() string { return l.path }
 
 // Close writes what is pending and releases the file. Calls after the first do nothing.
+//
+// A file that was found damaged is not released before the process ends: SQLite would move the
+// log's content into it and delete the log, which may hold what can still be rescued.
 func (l *Ledger) Close() error {
 	l.close.Do(func() {
 		var err error
+		if l.damaged.Load() && hasLog(l.path) {
+			if l.writer != nil {
+				l.closed = l.writer.stop()
+			}
+			return
+		}
 		if l.writer != nil {
 			err = l.writer.close()
 		}
@@ -144,4 +161,9 @@ func (l *Ledger) UserKey(ctx context.Context) ([]byte, error) {
 }
 
 // failed says what was being done to the ledger when err happened.
-func (l *Ledger) failed(doing string, err error) error { return failed(doing, l.path, err) }
+func (l *Ledger) failed(doing string, err error) error {
+	if isDamage(err) {
+		l.damaged.Store(true)
+	}
+	return failed(doing, l.path, err)
+}

@@ -59,8 +59,11 @@ type writer struct {
 }
 
 // openWriter opens the file at path for writing, brings it to this version and starts the
-// writer.
-func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
+// writer. Only a file that was made by the caller may be empty.
+func openWriter(ctx context.Context, path string, o Options, made bool) (*writer, error) {
+	if err := inspect(path); err != nil {
+		return nil, err
+	}
 	// With fdatasync a commit does not wait for the file's timestamps, and is as durable. Where
 	// the system has none, fsync it is.
 	_, _ = driver.Fdatasync(true)
@@ -79,7 +82,10 @@ func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
 		return nil, errors.Join(fmt.Errorf("the driver's connections are of an unknown kind, %T", raw), raw.Close())
 	}
 	w.conn = &conn{Conn: rc}
-	if err := retryBusy(ctx, o.BusyTimeout, w.prepare); err != nil {
+	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(made) }); err != nil {
+		if isDamage(err) && hasLog(path) { // see Ledger.Close
+			return nil, errors.Join(err, w.conn.release())
+		}
 		return nil, errors.Join(err, w.conn.close())
 	}
 	go w.loop()
@@ -88,8 +94,12 @@ func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
 
 // prepare makes the connection ready to write. Nothing is changed before it is certain that the
 // file is a ledger, or empty.
-func (w *writer) prepare() error {
-	if _, err := identify(w.conn); err != nil {
+func (w *writer) prepare(made bool) error {
+	kind, err := identify(w.conn)
+	if err == nil && kind == empty && !made {
+		err = errEmpty
+	}
+	if err != nil {
 		return err
 	}
 	mode, _, err := w.conn.one("PRAGMA journal_mode = WAL")
@@ -112,16 +122,26 @@ func (w *writer) prepare() error {
 	if err := migrate(w.conn); err != nil {
 		return err
 	}
+	// Where the disk is read-only, this is the first to say so. That it is locked by another
+	// shows that it is not.
+	if err := w.conn.transaction(func() error { return nil }); err != nil && codeOf(err) != lib.SQLITE_BUSY {
+		return err
+	}
 	return w.batch.attach(w.conn)
 }
 
-// retryBusy repeats f while the file is locked: where several processes open a new ledger at
-// once, SQLite does not always wait by itself.
+// retryBusy repeats f while the file is locked, or another process is making it: where several
+// open a new ledger at once, SQLite does not always wait by itself.
 func retryBusy(ctx context.Context, timeout time.Duration, f func() error) error {
 	deadline := time.Now().Add(timeout)
 	for {
 		err := f()
-		if code := codeOf(err); code != lib.SQLITE_BUSY && code != lib.SQLITE_LOCKED || time.Now().After(deadline) {
+		again := errors.Is(err, errEmpty)
+		switch codeOf(err) {
+		case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+			again = true
+		}
+		if !again || time.Now().After(deadline) {
 			return err
 		}
 		select {
@@ -165,13 +185,19 @@ func (w *writer) poke() {
 
 // close writes what is pending, ends the loop and closes the connection.
 func (w *writer) close() error {
+	err := w.stop()
+	w.batch.detach()
+	return errors.Join(err, w.conn.close())
+}
+
+// stop writes what is pending and ends the loop.
+func (w *writer) stop() error {
 	w.mu.Lock()
 	w.closing = true
 	w.mu.Unlock()
 	w.poke()
 	<-w.ended
-	w.batch.detach()
-	return errors.Join(w.err, w.conn.close())
+	return w.err
 }
 
 // loop commits until the writer is closed and nothing is left.
