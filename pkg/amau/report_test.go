@@ -139,7 +139,7 @@ func TestReportWarnings(t *testing.T) {
 		"no contract": {one(amau.FromPull), func(c *amau.ReportConfig) { c.Contract = contract(t, "", amau.ByContract, "Europe/Berlin") },
 			[]string{"No contract is set", "2025-04-15 (2025-04-14T22:00Z to 2025-05-14T22:00Z). This report counts by --periods calendar --timezone Europe/Berlin", late}},
 		"exclusions": {one(amau.FromPull), func(c *amau.ReportConfig) { c.Exclusions = amau.NewExclusions([]string{shop, "0oa2"}, []string{bob}) },
-			[]string{late, "2 application(s) are excluded", "1 user(s) are excluded"}},
+			[]string{late, "2 applications are excluded", "1 user is excluded"}},
 		"another year's definition": {one(amau.FromPull), func(c *amau.ReportConfig) {
 			c.Contract = contract(t, "2025-03-15,2026-03-01", amau.ByContract, "Europe/Berlin")
 		}, []string{late}},

@@ -16,11 +16,19 @@ func (r *Report) warn(rules *Rules, recorded []Period, closes map[string]Close) 
 	r.warnSources(rules)
 	r.warnCoverage(rules, recorded)
 	if n := len(r.Exclusions.Apps); n > 0 {
-		r.warnf("%d application(s) are excluded by configuration; their events are not in these numbers.", n)
+		r.warnf("%s excluded by configuration; their events are not in these numbers.", countAre(n, "application"))
 	}
 	if n := len(r.Exclusions.Users); n > 0 {
-		r.warnf("%d user(s) are excluded by configuration; they are not in these numbers.", n)
+		r.warnf("%s excluded by configuration, and not in these numbers.", countAre(n, "user"))
 	}
+}
+
+// countAre says how many there are, with the verb.
+func countAre(n int, what string) string {
+	if n == 1 {
+		return "1 " + what + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, what)
 }
 
 func (r *Report) warnf(format string, args ...any) {

@@ -36,10 +36,11 @@ type Shape struct {
 
 // The classes of what is not a series.
 const (
-	ClassGrid = "grid" // lines across, at the values that are written beside them
-	ClassAxis = "axis" // the line at zero
-	ClassText = "text" // labels
-	ClassMark = "mark" // the line of Options.Mark
+	ClassGrid     = "grid"      // lines across, at the values that are written beside them
+	ClassAxis     = "axis"      // the line at zero
+	ClassText     = "text"      // labels
+	ClassMark     = "mark"      // the line of Options.Mark
+	ClassMarkText = "mark-text" // Options.MarkText
 )
 
 // Series is one row of values.
@@ -59,6 +60,7 @@ type Options struct {
 	Labels        []string // below the values, from left to right; empty ones are left out
 	Series        []Series
 	Mark          float64 // a line across at this value; 0: none
+	MarkText      string  // above the right end of that line; may be empty
 	Reach         float64 // the scale goes at least up to this, so that drawings can be laid over one another
 }
 
@@ -149,10 +151,16 @@ func draw(o Options, lines bool, render func(*charts.Painter, charts.ColorPalett
 	return Drawing{Width: o.Width, Height: o.Height, Top: top, Shapes: r.shapes}, nil
 }
 
+// markRoom is how far the scale goes beyond a mark with a text, so that the text has room above it.
+const markRoom = 1.08
+
 // scale returns the value at the top of the chart and the number of steps up to it, so that
 // each step is 1, 2 or 5 and zeros.
 func scale(o Options) (top float64, steps int) {
 	highest := math.Max(o.Mark, o.Reach)
+	if o.MarkText != "" {
+		highest = math.Max(highest, markRoom*o.Mark)
+	}
 	for _, s := range o.Series {
 		for _, v := range s.Values {
 			if v != Nothing() {

@@ -29,6 +29,36 @@ func withClass(d chart.Drawing, class string) (found []chart.Shape) {
 	return found
 }
 
+// The name of a mark stands above its line, and has room even where the line is the highest.
+func TestMarkText(t *testing.T) {
+	for _, mark := range []float64{50_000, 97_000, 100_000, 250_000} {
+		o := chart.Options{
+			Width: 330, Height: 250, Labels: []string{"Jan", "Feb"}, Mark: mark, MarkText: "purchased",
+			Series: []chart.Series{{Class: "total", Values: []float64{81_234, 60_000}}},
+		}
+		d, err := chart.Bars(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, line := withClass(d, chart.ClassMarkText), withClass(d, chart.ClassMark)
+		if len(text) != 1 || len(line) != 1 || text[0].Text != "purchased" || text[0].Anchor != "end" {
+			t.Fatalf("%v: %+v %+v", mark, text, line)
+		}
+		var left, y, right int
+		if _, err := fmt.Sscanf(line[0].D, "M %d %d L %d", &left, &y, &right); err != nil {
+			t.Fatal(err)
+		}
+		if text[0].X != right || text[0].Y >= y || text[0].Y < 12 {
+			t.Errorf("%v: the text is at %d %d and the line at %d", mark, text[0].X, text[0].Y, y)
+		}
+		// Another drawing laid over it has the same scale.
+		o.Reach, o.Series = d.Top, []chart.Series{{Class: "expected", Values: []float64{1, 2}}}
+		if over, err := chart.Bars(o); err != nil || over.Top != d.Top {
+			t.Errorf("%v: the scales go up to %v and %v: %v", mark, d.Top, over.Top, err)
+		}
+	}
+}
+
 func TestBars(t *testing.T) {
 	n := chart.Nothing()
 	d, err := chart.Bars(chart.Options{

@@ -197,4 +197,7 @@ func (r *reader) mark(share float64) {
 	}
 	y := r.plot.bottom - int(share*float64(r.plot.bottom-r.plot.top)+0.5)
 	r.shapes = append(r.shapes, Shape{Class: ClassMark, D: fmt.Sprintf("M %d %d L %d %d", r.plot.left, y, r.plot.right, y)})
+	if r.options.MarkText != "" {
+		r.shapes = append(r.shapes, Shape{Class: ClassMarkText, Text: r.options.MarkText, X: r.plot.right, Y: y - 5, Anchor: "end"})
+	}
 }

@@ -126,11 +126,11 @@ func monthNote(p *amau.PeriodReport) string {
 	switch p.State {
 	case amau.Final:
 		if p.RestatedFrom != nil {
-			return "closed with " + grouped(*p.RestatedFrom)
+			return "closed, was " + grouped(*p.RestatedFrom) + " then"
 		}
 		return "closed"
 	case amau.Provisional:
-		return "over, not closed yet"
+		return "ended, not closed yet"
 	case amau.Open:
 		return "running"
 	}

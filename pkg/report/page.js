@@ -1,6 +1,7 @@
 'use strict';
 (() => {
   const every = 15000;
+  const quiet = 300000; // between two numbers that are read out, so that a busy day does not talk all the time
   const announce = document.getElementById('announce');
 
   // Copying: as tab-separated values with plain numbers, which every spreadsheet takes.
@@ -35,6 +36,8 @@
       button.focus();
     }
     if (!done) getSelection().selectAllChildren(table);
+    says.textContent = '';
+    await new Promise((done) => { setTimeout(done, 100); }); // a screen reader reads the same words again only when they were gone
     says.textContent = done ? 'Copied.' : 'The browser does not allow it. The table is selected: copy it with Ctrl+C or ⌘C.';
   };
   const showTools = (root) => {
@@ -60,11 +63,12 @@
   const time = (date) => date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
   let tag = '';
   let updated = new Date();
+  let announced = 0;
   let failed = false;
   let timer = 0;
   let asking = null;
 
-  const focusables = (root) => [...root.querySelectorAll('button, summary, [tabindex]')];
+  const focusables = (root) => [...root.querySelectorAll('a[href], button, summary, [tabindex]')];
   const swap = (old, fresh) => {
     const within = focusables(old).indexOf(document.activeElement);
     const scrolls = [...old.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
@@ -108,7 +112,10 @@
     document.title = page.title;
     document.getElementById('counted').replaceChildren(...[...document.importNode(page.getElementById('counted'), true).childNodes].filter((n) => n.id !== 'reload'));
     const says = parts.get('summary').dataset.announce;
-    if (says !== said) announce.textContent = says;
+    if (says !== said && Date.now() - announced >= quiet) {
+      announce.textContent = says;
+      announced = Date.now();
+    }
   };
   const answered = (ask) => {
     if (ask.status === 200 && ask.response) {

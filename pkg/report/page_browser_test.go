@@ -231,7 +231,7 @@ func TestPageInABrowser(t *testing.T) {
 				p.checkAll(t)
 				p.shoot(t, name+"-"+view)
 				p.do(t, media("", "prefers-color-scheme", "dark"))
-				p.check(t, "contrast", "graphics")
+				p.check(t, "contrast", "graphics", "colors")
 				p.shoot(t, name+"-"+view+"-dark")
 				p.quiet(t)
 			})
@@ -241,7 +241,7 @@ func TestPageInABrowser(t *testing.T) {
 
 func (p *tab) checkAll(t *testing.T) {
 	t.Helper()
-	p.check(t, "ids", "headings", "width", "contrast", "graphics", "hidden")
+	p.check(t, "ids", "headings", "width", "contrast", "graphics", "colors", "hidden")
 	p.names(t)
 }
 
@@ -369,6 +369,24 @@ func TestPageCopiesTables(t *testing.T) {
 			p.quiet(t)
 		})
 	}
+}
+
+// What is said twice is read out twice only if it was gone in between.
+func TestPageSaysItAgain(t *testing.T) {
+	p := openFile(t, browser(t), "year", 1280, 900)
+	p.js(t, `Object.defineProperty(navigator, 'clipboard', {value: {writeText: async () => {}}})
+		const status = document.querySelector('#months .tools [role=status]')
+		window.said = []
+		new MutationObserver(() => { window.said.push(status.textContent) }).observe(status, {childList: true})`)
+	for range 2 {
+		before := ask[int](t, p, `window.said.length`)
+		p.do(t, chromedp.Click(chromedp.CSS("[data-copy=months-table]")))
+		p.wait(t, fmt.Sprintf(`window.said.length > %d && window.said.at(-1) === 'Copied.'`, before))
+	}
+	if said := ask[[]string](t, p, `window.said`); strings.Join(said, "|") != "Copied.||Copied." {
+		t.Errorf("it said %q", said)
+	}
+	p.quiet(t)
 }
 
 // On paper there are no buttons and no dark ground.

@@ -45,6 +45,7 @@ func newMonthChart(r *amau.Report) (*figure, []legend, error) {
 	f := &figure{ID: "months-chart", Title: "Active users of each month", Words: monthWords(r)}
 	if r.Year.Purchased > 0 {
 		o.Mark = float64(r.Year.Purchased) / float64(len(r.Periods))
+		o.MarkText = "purchased: " + grouped(int64(o.Mark)) + " a month"
 		keys = append(keys, legend{"bought", "purchased, spread evenly", grouped(int64(o.Mark)) + " a month"})
 	}
 	expected := expectedBars(r)
@@ -107,8 +108,12 @@ func meterClass(n int) string {
 	return "meter" + strconv.Itoa(n)
 }
 
+// roomyLabels is how many months can have their names beside each other where there is little
+// room.
+const roomyLabels = 8
+
 // monthLabels names months by their first day, or where there is little room, or every month
-// begins on the first, by its month.
+// begins on the first, by its month. Where there is too little room only every second has a name.
 func monthLabels(r *amau.Report, short bool) []string {
 	layout := "Jan"
 	if !short {
@@ -120,7 +125,11 @@ func monthLabels(r *amau.Report, short bool) []string {
 	}
 	var labels []string
 	for i := range r.Periods {
-		labels = append(labels, day(amau.DateOf(r.Periods[i].Start.In(r.Contract.Zone()))).Format(layout))
+		label := day(amau.DateOf(r.Periods[i].Start.In(r.Contract.Zone()))).Format(layout)
+		if short && len(r.Periods) > roomyLabels && i%2 == 1 {
+			label = ""
+		}
+		labels = append(labels, label)
 	}
 	return labels
 }

@@ -120,6 +120,22 @@ func TestPageRefreshesItself(t *testing.T) {
 	}
 	p.quiet(t)
 
+	// A link keeps the focus too, and numbers that go on changing are not read out each time.
+	p.js(t, `document.querySelector('a[href^="report.csv"]').focus()`)
+	s.change(func(r *amau.Report) { setCounts(r, &r.Periods[4], 20_502, 16_402, 12_300, 2_050) })
+	p.wait(t, `document.querySelector('[data-key=used]').textContent === '363,236'`)
+	if got := ask[string](t, p, `document.activeElement.getAttribute('href')`); !strings.HasPrefix(got, "report.csv") {
+		t.Errorf("the focus went to %q", got)
+	}
+	if got := ask[string](t, p, `document.getElementById('announce').textContent`); !strings.Contains(got, "363,235") {
+		t.Errorf("right after a number it announces %q", got)
+	}
+
+	// What the page says of itself stands apart from when it was counted.
+	if !ask[bool](t, p, `document.getElementById('live').getBoundingClientRect().bottom <= document.getElementById('counted').getBoundingClientRect().top + 1`) {
+		t.Error("the state of the refresh runs into the time of the count")
+	}
+
 	// Parts come and go.
 	s.change(func(r *amau.Report) { r.Apps = nil })
 	p.wait(t, `!document.getElementById('apps')`)

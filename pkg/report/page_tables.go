@@ -94,7 +94,7 @@ func stateName(s amau.PeriodState) string {
 	case amau.Final:
 		return "closed"
 	case amau.Provisional:
-		return "over"
+		return "ended"
 	case amau.Open:
 		return "running"
 	case amau.Future:

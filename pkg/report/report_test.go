@@ -70,8 +70,8 @@ func fullYear(t testing.TB) *amau.Report {
 	fill(r)
 	r.Exclusions = amau.NewExclusions([]string{"0oa2", "0oa1"}, []string{"00uservice"})
 	r.Coverage.Warnings = []string{
-		"2 application(s) are excluded by configuration; their events are not in these numbers.",
-		"1 user(s) are excluded by configuration; they are not in these numbers.",
+		"2 applications are excluded by configuration; their events are not in these numbers.",
+		"1 user is excluded by configuration, and not in these numbers.",
 	}
 	return r
 }

@@ -121,8 +121,46 @@
         if (!shown(chart)) continue;
         const labels = [...chart.querySelectorAll('text.middle')].map((t) => [t.getBoundingClientRect(), t.textContent]);
         labels.forEach(([box, text], i) => {
-          if (i > 0 && labels[i - 1][0].right > box.left) found.push({ What: 'labels overlap', Where: labels[i - 1][1] + ' and ' + text });
+          if (i > 0 && labels[i - 1][0].right + 4 > box.left) found.push({ What: 'labels overlap', Where: labels[i - 1][1] + ' and ' + text });
         });
+      }
+      for (const t of document.querySelectorAll('.chart .mark-text')) {
+        const chart = t.closest('svg');
+        if (!shown(chart)) continue;
+        const [a, b] = [t.getBoundingClientRect(), chart.getBoundingClientRect()];
+        if (a.top < b.top || a.left < b.left || a.right > b.right + 1) found.push({ What: 'the name of the line hangs out', Where: t.textContent });
+      }
+      return found;
+    },
+    // The meters' colours are told apart by everybody: seen with each kind of colour blindness
+    // (matrices of Machado, Oliveira and Fernandes, 2009, full severity) any two of them are at
+    // least 15 apart in CIE L*a*b*.
+    colors() {
+      const kinds = {
+        none: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+        protanopia: [0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998],
+        deuteranopia: [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.011820, 0.042940, 0.968881],
+        tritanopia: [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.303900],
+      };
+      const lab = ([r, g, b]) => {
+        const f = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
+        const x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
+        const y = f(0.2126 * r + 0.7152 * g + 0.0722 * b);
+        const z = f((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
+        return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+      };
+      const found = [];
+      const keys = [...document.querySelectorAll('#months .key')].filter((k) => /total|meter/.test(k.className));
+      if (keys.length > 0 && keys.length < 4) found.push({ What: 'only ' + keys.length + ' colours', Where: 'legend' });
+      for (const [kind, m] of Object.entries(kinds)) {
+        const seen = keys.map((k) => {
+          const c = rgba(getComputedStyle(k).backgroundColor).slice(0, 3).map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+          return lab([0, 3, 6].map((i) => Math.min(1, Math.max(0, m[i] * c[0] + m[i + 1] * c[1] + m[i + 2] * c[2]))));
+        });
+        seen.forEach((a, i) => seen.slice(0, i).forEach((b, j) => {
+          const apart = Math.hypot(...a.map((v, n) => v - b[n]));
+          if (apart < 15) found.push({ What: apart.toFixed(0) + ' apart with ' + kind, Where: keys[j].className + ' and ' + keys[i].className });
+        }));
       }
       return found;
     },
