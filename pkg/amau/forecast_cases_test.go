@@ -85,7 +85,7 @@ func TestForecastRefuses(t *testing.T) {
 		}
 	}
 	two := build(within[2].Start, time.Time{}, flat(within[0], 100), flat(within[1], 100))
-	if two.Forecast == nil || two.NoForecast != "" || !strings.Contains(two.Forecast.Method, "seasons are not in it; low and high are 30 % off") {
+	if two.Forecast == nil || two.NoForecast != "" || !strings.Contains(two.Forecast.Method, "seasons are not in it; low and high lie 30 % below and above") {
 		t.Errorf("two months known: %+v, %q", two.Forecast, two.NoForecast)
 	}
 }

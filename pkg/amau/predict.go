@@ -179,7 +179,7 @@ func (f *forecaster) method(coming int, off float64) string {
 	case coming == 0:
 		return running + "."
 	case f.fromLastYear(coming):
-		return fmt.Sprintf("%s; each coming month is the same month of last year times the growth of the last %d months over last year; low and high are %.0f %% off, the most that this was on earlier months.", running, growthMonths, 100*off)
+		return fmt.Sprintf("%s; each coming month is the same month of last year times the growth of the last %d months over last year; low and high lie %.0f %% below and above, the most that this was wrong on earlier months.", running, growthMonths, 100*off)
 	}
-	return fmt.Sprintf("%s; the level of the last months goes on with a trend that fades; a whole year of earlier months is not known, so seasons are not in it; low and high are %.0f %% off, and as far as the weakest and the strongest month so far.", running, 100*off)
+	return fmt.Sprintf("%s; the level of the last months goes on with a trend that fades; a whole year of earlier months is not known, so seasons are not in it; low and high lie %.0f %% below and above, and as far as the weakest and the strongest month so far.", running, 100*off)
 }

@@ -119,11 +119,11 @@ type mailMonth struct {
 
 type mailCheck struct{ What, Command string }
 
-// The colours of bars. They are told apart from a white and from a black ground, as mail
+// The colours of bars. They are told apart from a light and from a dark ground, as mail
 // programs show either, and say nothing that does not stand in words beside them.
 const (
 	barFinal   = "#2f6fde" // closed
-	barOpen    = "#8fb0ec" // not closed: the number can grow
+	barOpen    = "#6b95dc" // not closed: the number can grow
 	barWarning = "#d97706" // most is used
 	barOver    = "#d6303a" // all is used
 )
@@ -196,7 +196,7 @@ func (p *mailPage) addForecast(r *amau.Report) {
 	f := r.Forecast
 	p.Figures = append(p.Figures, mailFigure{"Expected by " + dayName(last), grouped(f.Total), fmt.Sprintf("likely from %s to %s", grouped(f.Low), grouped(f.High))})
 	if f.ExhaustedOn != nil && r.Used < r.Year.Purchased {
-		p.Figures = append(p.Figures, mailFigure{"Expected to run out", dayName(*f.ExhaustedOn), "before " + dayName(last)})
+		p.Figures = append(p.Figures, mailFigure{"Expected to run out", dayName(*f.ExhaustedOn), daysBefore(*f.ExhaustedOn, last)})
 	}
 	p.Forecasting = f.Method
 }

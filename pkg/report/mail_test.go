@@ -23,7 +23,7 @@ func letters(t testing.TB) map[string]report.Letter {
 	runsOut := amau.Date{Year: 2026, Month: 12, Day: 20}
 	year.Forecast = &amau.Forecast{
 		Total: 1_240_000, Low: 1_180_000, High: 1_300_000, ExhaustedOn: &runsOut,
-		Method: "The running month is filled up as the last months filled day by day; each coming month is the same month of last year times the growth of the last 3 months over last year; low and high are 5 % off, the most that this was on earlier months.",
+		Method: "The running month is filled up as the last months filled day by day; each coming month is the same month of last year times the growth of the last 3 months over last year; low and high lie 5 % below and above, the most that this was wrong on earlier months.",
 	}
 	lastMail := report.SaidBy(year)
 	lastMail.At = instant(t, "2026-04-18T06:10:00Z")

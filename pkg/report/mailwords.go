@@ -11,7 +11,7 @@ import (
 // mailMeaning is the sentence that says what the number is to who has never heard of it.
 const mailMeaning = "aMAU (annual monthly active users) is what Okta bills by. In each month every user who signed in, or " +
 	"for whom an application got access, counts once, however often that was. The year's number is the sum of its months: " +
-	"who was active in three months counts three times."
+	"who was active in three months counts three times. This is a count of your own, made from Okta's events; Okta's own count decides what is billed."
 
 // mailReason returns what happened, as a headline and as a sentence or two below it.
 func mailReason(r *amau.Report, why Reason) (headline, lead string) {

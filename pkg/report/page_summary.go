@@ -158,9 +158,9 @@ func daysBefore(d, last amau.Date) string {
 	case 0:
 		return "on the last day of the contract year"
 	case 1:
-		return "a day before the contract year ends"
+		return "a day before the year ends"
 	}
-	return fmt.Sprintf("%d days before the contract year ends", n)
+	return fmt.Sprintf("%d days before the year ends", n)
 }
 
 func newGauge(r *amau.Report) *gauge {

@@ -132,6 +132,19 @@
       }
       return found;
     },
+    // The bars of a mail, which are cells: against what is behind them 3, and as wide as they say.
+    bars() {
+      const found = [];
+      const bars = [...document.querySelectorAll('td[height="14"][bgcolor]:not(.track)')];
+      if (bars.length === 0) found.push({ What: 'no bar', Where: 'mail' });
+      for (const e of bars) {
+        const got = ratio(ground(e).slice(0, 3), ground(e.closest('table')).slice(0, 3));
+        if (got < 3) found.push({ What: got.toFixed(2) + ' is less than 3', Where: e.getAttribute('bgcolor') });
+        const share = 100 * e.getBoundingClientRect().width / e.closest('table').getBoundingClientRect().width;
+        if (Math.abs(share - parseInt(e.getAttribute('width'), 10)) > 2) found.push({ What: share.toFixed(0) + ' % wide', Where: e.getAttribute('width') });
+      }
+      return found;
+    },
     // The meters' colours are told apart by everybody: seen with each kind of colour blindness
     // (matrices of Machado, Oliveira and Fernandes, 2009, full severity) any two of them are at
     // least 15 apart in CIE L*a*b*.
