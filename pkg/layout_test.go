@@ -56,6 +56,7 @@ var allowed = []edges{
 	{folder: "pkg/pull", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/receiver", own: []string{"pkg/amau", "pkg/okta"}},
 	{folder: "pkg/simulate", own: []string{"pkg/amau"}},
+	{folder: "pkg/statement", own: []string{"pkg/amau"}},
 	{folder: "pkg/chart", foreign: []string{"github.com/go-analyze/charts"}},
 	{folder: "pkg/report", own: []string{"pkg/amau", "pkg/chart"}, foreign: []string{"github.com/jedib0t/go-pretty/v6"}},
 	{folder: "pkg/mail", foreign: []string{
