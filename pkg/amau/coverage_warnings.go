@@ -31,14 +31,24 @@ func (r *Report) within(t time.Time) bool {
 	return !t.Before(r.Periods[0].Start) && t.Before(r.Periods[len(r.Periods)-1].End)
 }
 
-// warnBeginning names the periods that began before anything was recorded.
-func (r *Report) warnBeginning(recorded []Period) {
+// began returns the first instant of which anything of the year is recorded, and false when
+// there is none or when events of earlier years are.
+func (r *Report) began(recorded []Period) (time.Time, bool) {
 	first, err := time.Parse(time.DateOnly, r.Coverage.firstDay)
 	if err != nil || len(recorded) > 0 && recorded[0].Start.Before(r.Periods[0].Start) {
-		return // nothing at all, which is said already; or events of earlier years
+		return time.Time{}, false
 	}
 	if pull := r.Coverage.Pull; pull != nil && pull.From.Before(first) {
 		first = pull.From
+	}
+	return first, true
+}
+
+// warnBeginning names the periods that began before anything was recorded.
+func (r *Report) warnBeginning(recorded []Period) {
+	first, ok := r.began(recorded)
+	if !ok {
+		return // nothing at all, which is said already; or events of earlier years
 	}
 	var before []string
 	for _, p := range r.Periods {

@@ -32,6 +32,7 @@ type Report struct {
 	NoForecast  string    // why there is none, in a sentence
 	Coverage    Coverage
 	Exclusions  Exclusions
+	Comparison  *Comparison // with what Okta says; nil unless [Report.Compare] was asked
 }
 
 // PeriodReport is one month of a [Report].

@@ -35,17 +35,27 @@ func (r *Report) warnf(format string, args ...any) {
 	r.Coverage.Warnings = append(r.Coverage.Warnings, fmt.Sprintf(format, args...))
 }
 
-// warnDefinition names the periods of this year that were recorded under another definition
-// than the report's.
-func (r *Report) warnDefinition(recorded []Period) {
-	var others []string
+// otherPeriods returns the recorded periods that share time with this year and are none of the
+// report's definition.
+func (r *Report) otherPeriods(recorded []Period) []Period {
+	var others []Period
 	for _, p := range recorded {
 		inYear := slices.ContainsFunc(r.Year.Periods, func(q Period) bool {
 			return p.Start.Before(q.End) && q.Start.Before(p.End)
 		})
 		if inYear && !p.Same(r.Contract.PeriodOf(p.Start)) {
-			others = append(others, fmt.Sprintf("%s (%s to %s)", p.ID, p.Start.UTC().Format("2006-01-02T15:04Z"), p.End.UTC().Format("2006-01-02T15:04Z")))
+			others = append(others, p)
 		}
+	}
+	return others
+}
+
+// warnDefinition names the periods of this year that were recorded under another definition
+// than the report's.
+func (r *Report) warnDefinition(recorded []Period) {
+	var others []string
+	for _, p := range r.otherPeriods(recorded) {
+		others = append(others, fmt.Sprintf("%s (%s to %s)", p.ID, p.Start.UTC().Format("2006-01-02T15:04Z"), p.End.UTC().Format("2006-01-02T15:04Z")))
 	}
 	if len(others) > 0 {
 		r.warnf("Other periods than this report's were recorded in: %s. This report counts by %s. If that is right, rebuild: import the events again into a new ledger, or pull those of the last 90 days into one; if not, report with the definition that the writers use.",
