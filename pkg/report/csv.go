@@ -10,8 +10,9 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
 
-// CSV writes r as a table with a header row and one row for each period, in order. The
-// columns are found by name: OUTPUT.md promises them.
+// CSV writes r as a table with a header row and one row for each period, in order. With a
+// comparison there are more columns, and rows below the periods'. The columns are found by
+// name: OUTPUT.md promises them.
 func CSV(w io.Writer, r *amau.Report) error {
 	header := []string{"org", "period", "start", "end", "state", "amau"}
 	for _, s := range amau.Sources() {
@@ -22,12 +23,25 @@ func CSV(w io.Writer, r *amau.Report) error {
 	for _, m := range columns(r)[1:] {
 		header = append(header, string(m))
 	}
+	c := r.Comparison
+	if c != nil {
+		header = append(header, comparedColumns...)
+	}
 	out := csv.NewWriter(w)
 	if err := out.Write(cells(header)); err != nil {
 		return err
 	}
 	for i := range r.Periods {
-		if err := out.Write(cells(csvRow(r, &r.Periods[i]))); err != nil {
+		row := cells(csvRow(r, &r.Periods[i]))
+		if c != nil {
+			row = append(row, comparedCells(c, c.Months[i])...)
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	if c != nil {
+		if err := out.WriteAll(comparedRows(r, header)); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,8 @@ type document struct {
 	Apps        []app      `json:"apps"`    // the most used first
 	Coverage    coverage   `json:"coverage"`
 	Exclusions  exclusions `json:"exclusions"`
+
+	Comparison *comparison `json:"comparison,omitempty"` // only where it was asked for
 }
 
 type contract struct {
@@ -113,7 +115,7 @@ func newDocument(r *amau.Report) document {
 		Timezone: r.Contract.Zone().String(), PeriodsBy: string(r.Contract.By()),
 		Contract: newContract(r), AMAU: r.Used, Periods: []period{}, Apps: []app{},
 		Coverage:   coverage{Warnings: append([]string{}, r.Coverage.Warnings...)},
-		Exclusions: exclusions{Apps: []string{}, Users: len(r.Exclusions.Users)},
+		Exclusions: exclusions{Apps: []string{}, Users: len(r.Exclusions.Users)}, Comparison: newComparison(r.Comparison),
 	}
 	for i := range r.Periods {
 		d.Periods = append(d.Periods, newPeriod(r, &r.Periods[i]))

@@ -101,7 +101,8 @@ type page struct {
 	MonthChart                         *figure // nil: there is nothing to draw
 	MonthLegend                        []legend
 	MonthTable                         monthTable
-	Curve                              *curve // nil: it is not known how any month filled
+	Comparison                         *comparedTable // nil: none was asked for
+	Curve                              *curve         // nil: it is not known how any month filled
 	Apps                               *appTable
 	Sources                            sourceTable
 	Closes                             []closeRow
@@ -147,7 +148,7 @@ func newPage(r *amau.Report) (*page, error) {
 		Org:       r.Org, YearSpan: span(r.Year.Start, lastDate(r)), MonthsCut: capital(months(r)), Timezone: r.Contract.Zone().String(),
 		AsOf: instantDay(r, r.AsOf), AsOfDate: asOf(r), AsOfNow: r.AsOf.Equal(r.GeneratedAt),
 		Warnings: r.Coverage.Warnings, Sound: len(r.Coverage.Warnings) == 0 && len(r.Coverage.Sources) > 0,
-		Summary: newSummary(r), MonthTable: newMonthTable(r), Apps: newAppTable(r), Sources: newSourceTable(r),
+		Summary: newSummary(r), MonthTable: newMonthTable(r), Comparison: newComparedTable(r), Apps: newAppTable(r), Sources: newSourceTable(r),
 		Closes: newCloseRows(r), Restatements: restatedMonths(r),
 		ExcludedApps: excludedApps(r), ExcludedUsers: len(r.Exclusions.Users), Meters: meterLines(r), Method: method(r),
 	}

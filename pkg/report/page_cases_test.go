@@ -22,6 +22,7 @@ func pageCases(t testing.TB) map[string]*amau.Report {
 		"exceeded": exceeded(t),
 		"meters":   manyMeters(t),
 		"apps":     manyApps(t),
+		"compared": compared(t),
 	}
 }
 

@@ -31,6 +31,9 @@ func examples(t testing.TB) map[string]*amau.Report {
 		"exceeded": exceeded(t),
 		"meters":   manyMeters(t),
 		"apps":     manyApps(t),
+
+		"compared":      compared(t),
+		"compared-year": comparedYear(t),
 	}
 }
 
@@ -319,12 +322,16 @@ func TestCSVIsSafeInASpreadsheet(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if len(rows) != len(r.Periods)+1 {
+		want := len(r.Periods) + 1
+		if r.Comparison != nil {
+			want += len(r.Comparison.Outside) + 1
+		}
+		if len(rows) != want {
 			t.Errorf("%s: %d rows for %d periods", name, len(rows), len(r.Periods))
 		}
 		for _, row := range rows {
 			for _, cell := range row {
-				if cell != "" && strings.Contains("=+-@\t\r", cell[:1]) {
+				if negative := regexp.MustCompile(`^-[0-9.]+$`); cell != "" && strings.Contains("=+-@\t\r", cell[:1]) && !negative.MatchString(cell) {
 					t.Errorf("%s: a spreadsheet would compute %q", name, cell)
 				}
 			}

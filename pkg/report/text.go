@@ -28,6 +28,7 @@ func Text(w io.Writer, r *amau.Report, o TextOptions) error {
 	t := &textPage{color: o.Color}
 	t.headline(r)
 	t.months(r)
+	t.comparison(r)
 	t.list("Forecast", forecastWords(r), "")
 	t.apps(r)
 	t.sources(r)
