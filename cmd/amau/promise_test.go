@@ -40,10 +40,10 @@ func promised(t *testing.T, heading string) []string {
 	return names
 }
 
-// golden returns what package report is known to write for a full year.
-func golden(t *testing.T, format string) []byte {
+// golden returns what package report is known to write, year.json for a full year.
+func golden(t *testing.T, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "pkg", "report", "testdata", "year."+format+".golden"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "pkg", "report", "testdata", name+".golden"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,21 +51,50 @@ func golden(t *testing.T, format string) []byte {
 }
 
 func TestReportJSONIsAsPromised(t *testing.T) {
+	checkMembers(t, "year.json", "`amau report --format json`", "")
+}
+
+func TestComparisonIsAsPromised(t *testing.T) {
+	const heading = "`amau report --compare`"
+	checkMembers(t, "compared.json", heading, "comparison.")
+	rows, err := csv.NewReader(bytes.NewReader(golden(t, "compared.csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := csv.NewReader(bytes.NewReader(golden(t, "year.csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var columns []string
+	for _, name := range promised(t, heading) {
+		if !strings.HasPrefix(name, "comparison.") {
+			columns = append(columns, name)
+		}
+	}
+	if want := slices.Concat(plain[0], columns); !slices.Equal(rows[0], want) {
+		t.Errorf("OUTPUT.md promises the columns\n%v, the report has\n%v", want, rows[0])
+	}
+}
+
+// checkMembers compares the members of a report, those that begin with the prefix, with what
+// OUTPUT.md promises under a heading.
+func checkMembers(t *testing.T, file, heading, prefix string) {
+	t.Helper()
 	var document any
-	if err := json.Unmarshal(golden(t, "json"), &document); err != nil {
+	if err := json.Unmarshal(golden(t, file), &document); err != nil {
 		t.Fatal(err)
 	}
 	written := map[string]bool{}
 	members(document, "", written)
-	names := promised(t, "`amau report --format json`")
+	names := promised(t, heading)
 	for _, name := range names {
-		if !written[name] {
+		if strings.HasPrefix(name, prefix) && !written[name] {
 			t.Errorf("OUTPUT.md promises %s, which the report does not have", name)
 		}
 		delete(written, name)
 	}
 	for name := range written {
-		if !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, name) }) {
+		if strings.HasPrefix(name, prefix) && !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, name) }) {
 			t.Errorf("OUTPUT.md says nothing of %s", name)
 		}
 	}
@@ -94,7 +123,7 @@ func members(v any, path string, into map[string]bool) {
 }
 
 func TestReportCSVIsAsPromised(t *testing.T) {
-	rows, err := csv.NewReader(strings.NewReader(string(golden(t, "csv")))).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(string(golden(t, "year.csv")))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
