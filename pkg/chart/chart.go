@@ -49,6 +49,7 @@ type Series struct {
 	Values []float64 // one for each label; Nothing leaves a gap
 	Titles []string  // of each value's bar, or one for the line; nil: none
 	Odd    []bool    // which bars get the class odd too; nil: none
+	Bends  []int     // the only values at which a line without gaps bends, from its first to its last; nil: at all
 }
 
 // Nothing is the value that is not there.
@@ -60,7 +61,7 @@ type Options struct {
 	Labels        []string // below the values, from left to right; empty ones are left out
 	Series        []Series
 	Mark          float64 // a line across at this value; 0: none
-	MarkText      string  // above the right end of that line; may be empty
+	MarkText      string  // above that line: of bars at its right end, of lines, which rise, at its left; may be empty
 	Reach         float64 // the scale goes at least up to this, so that drawings can be laid over one another
 }
 

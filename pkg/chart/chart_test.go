@@ -29,6 +29,33 @@ func withClass(d chart.Drawing, class string) (found []chart.Shape) {
 	return found
 }
 
+// A line that bends at few of its values has only those points.
+func TestBends(t *testing.T) {
+	n := chart.Nothing()
+	o := chart.Options{
+		Width: 330, Height: 250, Labels: []string{"a", "", "", "", "", "b"},
+		Series: []chart.Series{{Class: "now", Values: []float64{n, 1, 2, 3, 7, 9}, Bends: []int{1, 3, 5}}},
+	}
+	d, err := chart.Lines(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x [3]int
+	path := withClass(d, "now")[0].D
+	if _, err := fmt.Sscanf(path, "M %d %d L %d %d L %d %d", &x[0], new(int), &x[1], new(int), &x[2], new(int)); err != nil || strings.Count(path, "L") != 2 {
+		t.Errorf("the line is %q: %v", path, err)
+	}
+	if left, right := x[1]-x[0], x[2]-x[1]; left <= 0 || max(left-right, right-left) > 1 {
+		t.Errorf("the points are at %v", x)
+	}
+	for _, bad := range [][]int{{0, 3, 5}, {1, 6}, {1, 3}} {
+		o.Series[0].Bends = bad
+		if _, err := chart.Lines(o); err == nil {
+			t.Errorf("bends at %v are taken", bad)
+		}
+	}
+}
+
 // The name of a mark stands above its line, and has room even where the line is the highest.
 func TestMarkText(t *testing.T) {
 	for _, mark := range []float64{50_000, 97_000, 100_000, 250_000} {

@@ -128,7 +128,9 @@ func (r *reader) path(n int, d string) error {
 		s.Class, r.plot.bottom, r.plot.first = ClassAxis, y1, x1
 		s.D = fmt.Sprintf("M %d %d L %d %d", r.plot.left, y1, x2, y2)
 	case n < len(r.options.Series):
-		r.series(n, &s)
+		if err := r.series(n, &s); err != nil {
+			return err
+		}
 	default:
 		return fmt.Errorf("series %d", n)
 	}
@@ -137,7 +139,7 @@ func (r *reader) path(n int, d string) error {
 }
 
 // series gives the next shape of series n its class and title.
-func (r *reader) series(n int, s *Shape) {
+func (r *reader) series(n int, s *Shape) error {
 	from := &r.options.Series[n]
 	s.Class = from.Class
 	i := 0
@@ -154,6 +156,30 @@ func (r *reader) series(n int, s *Shape) {
 	if i < len(from.Odd) && from.Odd[i] {
 		s.Class += " odd"
 	}
+	if !r.lines || from.Bends == nil {
+		return nil
+	}
+	var err error
+	s.D, err = bends(s.D, from.Bends)
+	return err
+}
+
+// bends leaves out the points of a line between its bends, which the library rounds to whole
+// pixels, so that a straight line would wobble.
+func bends(d string, at []int) (string, error) {
+	words := strings.Fields(d) // M x y L x y L …
+	var kept []string
+	for _, i := range at {
+		word := 3 * (i - at[0])
+		if word < 0 || word+3 > len(words) || words[word] != "M" && words[word] != "L" {
+			return "", fmt.Errorf("a line has no point %d", i)
+		}
+		kept = append(kept, words[word:word+3]...)
+	}
+	if len(words) != 3*(at[len(at)-1]-at[0]+1) {
+		return "", fmt.Errorf("a line has %d points", len(words)/3)
+	}
+	return strings.Join(kept, " "), nil
 }
 
 // text places a label by its middle, or by its end beside the axis: the reader's font is not
@@ -198,6 +224,10 @@ func (r *reader) mark(share float64) {
 	y := r.plot.bottom - int(share*float64(r.plot.bottom-r.plot.top)+0.5)
 	r.shapes = append(r.shapes, Shape{Class: ClassMark, D: fmt.Sprintf("M %d %d L %d %d", r.plot.left, y, r.plot.right, y)})
 	if r.options.MarkText != "" {
-		r.shapes = append(r.shapes, Shape{Class: ClassMarkText, Text: r.options.MarkText, X: r.plot.right, Y: y - 5, Anchor: "end"})
+		s := Shape{Class: ClassMarkText, Text: r.options.MarkText, X: r.plot.right, Y: y - 5, Anchor: "end"}
+		if r.lines {
+			s.X, s.Anchor = r.plot.left+4, "start"
+		}
+		r.shapes = append(r.shapes, s)
 	}
 }

@@ -98,6 +98,8 @@ type page struct {
 	Warnings                           []string
 	Sound                              bool // there are sources, and nothing to warn of
 	Summary                            summary
+	YearChart                          *figure // nil: nothing is used
+	YearLegend                         []legend
 	MonthChart                         *figure // nil: there is nothing to draw
 	MonthLegend                        []legend
 	MonthTable                         monthTable
@@ -156,6 +158,9 @@ func newPage(r *amau.Report) (*page, error) {
 		p.Losses, p.Sealed = p.Losses || row.Lost != "", p.Sealed || row.Closed != ""
 	}
 	var err error
+	if p.YearChart, p.YearLegend, err = newYearChart(r); err != nil {
+		return nil, fmt.Errorf("chart of the year: %w", err)
+	}
 	if p.MonthChart, p.MonthLegend, err = newMonthChart(r); err != nil {
 		return nil, fmt.Errorf("chart of the months: %w", err)
 	}

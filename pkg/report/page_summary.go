@@ -13,6 +13,7 @@ type summary struct {
 	Used, Percent, Purchased string
 	Known                    bool // whether an amount was purchased
 	Exceeded                 bool
+	Forecast                 bool     // whether there is one
 	Sentences                []string // the same and what follows from it, in words
 	Tiles                    []tile
 	Gauge                    *gauge // nil: there is no amount to compare with
@@ -38,7 +39,7 @@ type gauge struct {
 }
 
 func newSummary(r *amau.Report) summary {
-	s := summary{Used: grouped(r.Used), Announce: "Used " + grouped(r.Used)}
+	s := summary{Used: grouped(r.Used), Forecast: r.Forecast != nil, Announce: "Used " + grouped(r.Used)}
 	left, known := r.Remaining()
 	if known {
 		s.Known, s.Exceeded, s.Purchased, s.Percent = true, left < 0, grouped(r.Year.Purchased), percent(r.Used, r.Year.Purchased)
