@@ -287,3 +287,13 @@ func TestBurstSpreadsOverPartitions(t *testing.T) {
 		t.Errorf("%d writes cost %v units", users, units)
 	}
 }
+
+// Claims that the process knows cost one allocation, that of the answer.
+func TestAllocationsOfKnownClaims(t *testing.T) {
+	l := open(t, newTable(t), nil, dynamo.Options{})
+	cs := claims("org", 0, 100)
+	mustClaim(t, l, cs)
+	if got := testing.AllocsPerRun(100, func() { _, _ = l.Claim(t.Context(), cs) }); got > 1 {
+		t.Errorf("%.0f allocations for 100 known claims", got)
+	}
+}

@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -68,23 +69,30 @@ type process struct {
 	capacity dynamo.Capacity
 }
 
-func newProcess(b *testing.B, table, org string) *process {
+// newProcess starts one whose clock is now. Events of months that are over by it cost a read
+// more, of the month's close.
+func newProcess(t testing.TB, table, org string, transport http.RoundTripper, now func() time.Time, opt dynamo.Options) *process {
+	t.Helper()
 	p := &process{}
 	keyer, err := amau.NewKeyer([]byte("a pseudonym key for tests"))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	contract, err := amau.NewContract(nil, "", nil)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	l := open(b, table, nil, dynamo.Options{Capacity: &p.capacity})
-	p.Recorder, err = amau.NewRecorder(amau.Config{Org: org, Contract: contract, Keyer: keyer}, l)
+	opt.Capacity, opt.Now = &p.capacity, now
+	l := open(t, table, transport, opt)
+	p.Recorder, err = amau.NewRecorder(amau.Config{Org: org, Contract: contract, Keyer: keyer, Now: now}, l)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return p
 }
+
+// inJanuary is a clock that stands in the month of sessions.
+func inJanuary() time.Time { return time.Date(2026, 1, 15, 10, 0, 0, 0, time.UTC) }
 
 // BenchmarkCost prints the units that 1,000 events of 1,000 users come to, in deliveries of
 // one event and of ten; each event makes two claims. "start" is what a process pays once.
@@ -96,11 +104,11 @@ func BenchmarkCost(b *testing.B) {
 			table := newTable(b)
 			for b.Loop() {
 				org := ledgertest.RandomOrg("cost")
-				one := newProcess(b, table, org)
+				one := newProcess(b, table, org, nil, inJanuary, dynamo.Options{})
 				start = one.record(b, sessions(events, 1), 1) // leaves the notes
 				first = one.record(b, sessions(0, events), size)
 				sameProcess = one.record(b, sessions(0, events), size)
-				other := newProcess(b, table, org)
+				other := newProcess(b, table, org, nil, inJanuary, dynamo.Options{})
 				start = other.record(b, sessions(events, 1), 1)
 				newProcessRun = other.record(b, sessions(0, events), size)
 			}
@@ -121,10 +129,38 @@ func (p *process) record(b *testing.B, events []amau.Event, size int) dynamo.Con
 			b.Fatal(err)
 		}
 	}
-	after := p.capacity.Total()
-	return dynamo.Consumed{
-		Requests: after.Requests - before.Requests, Refused: after.Refused - before.Refused,
-		Read: after.Read - before.Read, Write: after.Write - before.Write,
+	return p.capacity.Since(before)
+}
+
+// BenchmarkDuplicate reports what a claim that is there costs in write units: when the table
+// is asked for it first, as Claim does; when the process knows it; and when it is written under
+// the condition that it is not there, which is refused and charged all the same.
+func BenchmarkDuplicate(b *testing.B) {
+	const n = 1000
+	table := newTable(b)
+	cs := claims("org", 0, n)
+	mustClaim(b, open(b, table, nil, dynamo.Options{}), cs)
+	var read, known, write dynamo.Consumed
+	for b.Loop() {
+		capacity := &dynamo.Capacity{}
+		l := open(b, table, nil, dynamo.Options{Capacity: capacity})
+		mustClaim(b, l, cs[:1]) // reads the layout
+		before := capacity.Total()
+		mustClaim(b, l, cs)
+		read = capacity.Since(before)
+		before = capacity.Total()
+		mustClaim(b, l, cs)
+		known = capacity.Since(before)
+		before = capacity.Total()
+		for i := range cs {
+			if added, err := l.PutClaim(b.Context(), &cs[i]); added || err != nil {
+				b.Fatal(added, err)
+			}
+		}
+		write = capacity.Since(before)
+	}
+	for name, c := range map[string]dynamo.Consumed{"read": read, "known": known, "write": write} {
+		b.ReportMetric(c.WriteEquivalent()/n, name+"-WRUeq/claim")
 	}
 }
 

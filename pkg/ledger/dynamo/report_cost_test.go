@@ -13,44 +13,7 @@ import (
 // and about the same units for a year with one closed month, with twelve, and with two more
 // years before. Counting the twelve anew costs many times that.
 func TestCostOfAReportIsFlat(t *testing.T) {
-	contract, err := amau.NewContract([]amau.Term{{Start: amau.Date{Year: 2023, Month: 1, Day: 15}, Purchased: 5000}}, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inYear := time.Date(2025, 1, 20, 0, 0, 0, 0, time.UTC)
-	now := func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }
-	cost := func(first, last int, closed bool) dynamo.Consumed {
-		t.Helper()
-		table := newTable(t)
-		l := open(t, table, nil, dynamo.Options{})
-		put := func(name string, value any) {
-			t.Helper()
-			text, err := json.Marshal(value)
-			if err == nil {
-				_, err = l.PutNote(t.Context(), "org", amau.Note{Name: name, Value: text})
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		for n := first; n < last; n++ {
-			p := contract.PeriodOf(inYear.AddDate(0, n, 0))
-			put("writer/period/"+p.Key(), p)
-			if closed {
-				put("close/"+p.Key(), bigClose(p))
-			}
-		}
-		capacity := &dynamo.Capacity{}
-		report, err := amau.BuildReport(t.Context(), open(t, table, nil, dynamo.Options{Capacity: capacity}), amau.ReportConfig{Org: "org", Contract: contract, AsOf: inYear, Now: now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if closed && report.Used != int64(min(12, last-first))*12_000_000 {
-			t.Fatalf("%d used with %d closed months", report.Used, last-first)
-		}
-		return capacity.Total()
-	}
-	one, twelve, thirtySix, open := cost(11, 12, true), cost(0, 12, true), cost(-24, 12, true), cost(0, 12, false)
+	one, twelve, thirtySix, open := costOfReport(t, 11, 12, true), costOfReport(t, 0, 12, true), costOfReport(t, -24, 12, true), costOfReport(t, 0, 12, false)
 	t.Logf("1: %+v; 12: %+v; 36: %+v; 12 that are not closed: %+v", one, twelve, thirtySix, open)
 	if one.Requests != twelve.Requests || twelve.Requests != thirtySix.Requests {
 		t.Errorf("requests for 1, 12 and 36 closed months: %d, %d and %d", one.Requests, twelve.Requests, thirtySix.Requests)
@@ -60,6 +23,58 @@ func TestCostOfAReportIsFlat(t *testing.T) {
 	if more := max(twelve.Read, thirtySix.Read) - one.Read; more > 10 || open.Read < 5*thirtySix.Read {
 		t.Errorf("read units for 1, 12 and 36 closed months: %.1f, %.1f and %.1f; for 12 that are not: %.1f", one.Read, twelve.Read, thirtySix.Read, open.Read)
 	}
+}
+
+// BenchmarkReportReads reports what TestCostOfAReportIsFlat compares.
+func BenchmarkReportReads(b *testing.B) {
+	for b.Loop() {
+		for name, cost := range map[string]dynamo.Consumed{
+			"1": costOfReport(b, 11, 12, true), "12": costOfReport(b, 0, 12, true), "36": costOfReport(b, -24, 12, true), "12-open": costOfReport(b, 0, 12, false),
+		} {
+			b.ReportMetric(float64(cost.Requests), name+"-requests")
+			b.ReportMetric(cost.Read, name+"-RRU")
+		}
+	}
+}
+
+// costOfReport is what a report reads about the year from January 2025 when the table holds the
+// months from first up to last, counted from that January.
+func costOfReport(t testing.TB, first, last int, closed bool) dynamo.Consumed {
+	t.Helper()
+	contract, err := amau.NewContract([]amau.Term{{Start: amau.Date{Year: 2023, Month: 1, Day: 15}, Purchased: 5000}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inYear := time.Date(2025, 1, 20, 0, 0, 0, 0, time.UTC)
+	now := func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }
+	table := newTable(t)
+	l := open(t, table, nil, dynamo.Options{})
+	put := func(name string, value any) {
+		t.Helper()
+		text, err := json.Marshal(value)
+		if err == nil {
+			_, err = l.PutNote(t.Context(), "org", amau.Note{Name: name, Value: text})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := first; n < last; n++ {
+		p := contract.PeriodOf(inYear.AddDate(0, n, 0))
+		put("writer/period/"+p.Key(), p)
+		if closed {
+			put("close/"+p.Key(), bigClose(p))
+		}
+	}
+	capacity := &dynamo.Capacity{}
+	report, err := amau.BuildReport(t.Context(), open(t, table, nil, dynamo.Options{Capacity: capacity}), amau.ReportConfig{Org: "org", Contract: contract, AsOf: inYear, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if closed && report.Used != int64(min(12, last-first))*12_000_000 {
+		t.Fatalf("%d used with %d closed months", report.Used, last-first)
+	}
+	return capacity.Total()
 }
 
 // bigClose returns the close of a month with as many users as a close can take much room with.
