@@ -145,7 +145,7 @@ func functionEnv(d *awstest.Deployment) (env []string) {
 }
 
 // BenchmarkInit measures the start of the function beside that of an empty one, in turn, and
-// reports the medians and their ratio.
+// reports the medians, their ratio and the sizes of both.
 func BenchmarkInit(b *testing.B) {
 	d := awstest.New(b)
 	hook, empty, env := build(b, "."), build(b, "./testdata/empty"), functionEnv(d)
@@ -158,7 +158,18 @@ func BenchmarkInit(b *testing.B) {
 	b.ReportMetric(median(ours), "hook-ms")
 	b.ReportMetric(median(theirs), "empty-ms")
 	b.ReportMetric(median(ours)/median(theirs), "ratio")
+	b.ReportMetric(sizeOf(b, hook), "hook-bytes")
+	b.ReportMetric(sizeOf(b, empty), "empty-bytes")
 	b.ReportMetric(0, "ns/op")
+}
+
+func sizeOf(b *testing.B, file string) float64 {
+	b.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(info.Size())
 }
 
 func median(values []float64) float64 {
