@@ -40,7 +40,7 @@ var allowed = []edges{
 	// The domain: what counts, and when. It knows no wire format, storage or clock of its own.
 	{folder: "pkg/amau", not: []string{"net", "database", "os", "syscall"}},
 	// Okta's formats and API.
-	{folder: "pkg/okta", own: []string{"pkg/amau"}, foreign: []string{"github.com/go-jose/go-jose/v4", "golang.org/x/time", "golang.org/x/sync"}},
+	{folder: "pkg/okta", own: []string{"pkg/amau"}, foreign: []string{"github.com/go-jose/go-jose/v4", "golang.org/x/time", "golang.org/x/sync", "golang.org/x/sys/cpu"}},
 	// One adapter per technology.
 	{folder: "pkg/ledger/dynamo", own: []string{"pkg/amau"}, foreign: []string{
 		"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb",

@@ -83,10 +83,9 @@ func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, form
 		decoder:  okta.NewDecoder(s.rules, recorder.NeedsApps()),
 		source:   amau.FromImport,
 		reject:   rejects.add,
-		progress: progress.Add,
 	}
 	for _, name := range names {
-		if err = a.importFile(ctx, in, rejects, name); err != nil {
+		if err = a.importFile(ctx, in, rejects, progress.Add, name); err != nil {
 			break
 		}
 	}
@@ -139,7 +138,7 @@ func sizeOf(names []string, rejectsFile string) (total int64, err error) {
 }
 
 // importFile reads one file, or standard input for -.
-func (a *app) importFile(ctx context.Context, in *intake, rejects *rejectLog, name string) error {
+func (a *app) importFile(ctx context.Context, in *intake, rejects *rejectLog, progress func(bytes int64), name string) error {
 	rejects.name = name
 	raw := a.stdin
 	if name != "-" {
@@ -150,7 +149,7 @@ func (a *app) importFile(ctx context.Context, in *intake, rejects *rejectLog, na
 		defer f.Close()
 		raw = f
 	}
-	r, err := decompress(raw, in.progress)
+	r, err := decompress(raw, progress)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}

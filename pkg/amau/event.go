@@ -40,11 +40,11 @@ const (
 // application's account, not a user.
 func (e *Event) User() string {
 	for i := range e.Targets {
-		if e.Targets[i].isUser() {
+		if e.Targets[i].IsUser() {
 			return e.Targets[i].ID
 		}
 	}
-	if e.Actor.isUser() {
+	if e.Actor.IsUser() {
 		return e.Actor.ID
 	}
 	return ""
@@ -57,9 +57,9 @@ func (e *Event) Succeeded() bool { return e.Result == resultSuccess }
 // ForMachine reports whether the event is about a token that a client got for itself.
 func (e *Event) ForMachine() bool { return e.GrantType == grantClientCredentials }
 
-// isUser reports whether the entity names a user; Okta writes the id "unknown" where it could
+// IsUser reports whether the entity names a user whose id can be used; Okta writes the id "unknown" where it could
 // not tell who it was.
-func (n Entity) isUser() bool {
+func (n Entity) IsUser() bool {
 	return n.Type == entityUser && n.ID != "" && n.ID != "unknown"
 }
 

@@ -102,7 +102,8 @@ func BenchmarkReadFile(b *testing.B) {
 			if err != nil {
 				break
 			}
-			d.DecodeBlock(block, &doc, func(doc *okta.Document) { n += len(doc.Events) }, func(r okta.Rejected) { b.Fatal(r.Err) })
+			d.DecodeBlock(block, &doc, func(r okta.Rejected) { b.Fatal(r.Err) })
+			n += len(doc.Events)
 			block.Release()
 		}
 		if n != 10_000 {

@@ -215,7 +215,7 @@ func (d *Decoder) add(s *scanner, i int, doc *Document) int {
 func (doc *Document) next() *amau.Event {
 	const few = 4 // real events have up to four targets
 	if cap(doc.free) < few {
-		doc.free = make([]amau.Entity, 0, 32*few)
+		doc.free = make([]amau.Entity, 0, min(max(32*few, 2*cap(doc.chunk)), 1024*few))
 		doc.chunk = doc.free
 	}
 	doc.Events = append(doc.Events, amau.Event{Targets: doc.free})

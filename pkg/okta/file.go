@@ -300,41 +300,50 @@ type Rejected struct {
 	Err  error
 }
 
-// DecodeBlock decodes the documents of the block one after another and gives each to visit;
-// what it was given is valid until visit returns. Lines and events that are rejected are given
-// to reject.
-func (d *Decoder) DecodeBlock(b *Block, doc *Document, visit func(*Document), reject func(Rejected)) {
-	if b.err != nil {
+// DecodeBlock decodes the documents of the block, one after another, into doc: doc.Events are
+// the events of all, valid until the block is released. Lines and events that are rejected are
+// given to reject, and are not in doc.
+func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
+	doc.reset()
+	switch {
+	case b.err != nil:
 		reject(Rejected{b.at, b.data, b.err})
-		return
+	case !b.lines:
+		d.decodeAt(b.data, b.Line, doc, reject)
+	case canMark() && !d.apps:
+		line, counted := b.Line, 0
+		r := lineReader{d: d}
+		r.read(b.data, doc, func(begin, end int) {
+			line += bytes.Count(b.data[counted:begin], []byte("\n"))
+			counted = begin
+			d.decodeLines(b.data[begin:end], line, doc, reject)
+		})
+	default:
+		d.decodeLines(b.data, b.Line, doc, reject)
 	}
-	if !b.lines {
-		d.decodeAt(b.data, b.Line, doc, visit, reject)
-		return
-	}
-	line, rest := b.Line, b.data
-	for len(rest) > 0 {
-		end := bytes.IndexByte(rest, '\n')
-		document := rest
-		if end >= 0 {
-			document, rest = rest[:end], rest[end+1:]
-		} else {
-			rest = nil
-		}
+}
+
+// decodeLines decodes whole lines with the scanner; line is the number of the first.
+func (d *Decoder) decodeLines(data []byte, line int, doc *Document, reject func(Rejected)) {
+	for len(data) > 0 {
+		document, rest, _ := bytes.Cut(data, []byte("\n"))
 		if s := (scanner{data: document}); s.space(0) < len(document) { // else an empty line
-			d.decodeAt(document, line, doc, visit, reject)
+			d.decodeAt(document, line, doc, reject)
 		}
+		data = rest
 		line++
 	}
 }
 
-func (d *Decoder) decodeAt(data []byte, line int, doc *Document, visit func(*Document), reject func(Rejected)) {
-	if err := d.Decode(data, doc); err != nil {
+// decodeAt decodes one document on top of those that are in doc.
+func (d *Decoder) decodeAt(data []byte, line int, doc *Document, reject func(Rejected)) {
+	events := len(doc.Events)
+	doc.Rejects = doc.Rejects[:0]
+	if err := d.decode(data, doc); err != nil {
+		doc.Events, doc.Rejects = doc.Events[:events], doc.Rejects[:0]
 		reject(Rejected{line, data, err})
-		return
 	}
 	for _, r := range doc.Rejects {
 		reject(Rejected{line, r.Raw, r.Err})
 	}
-	visit(doc)
 }

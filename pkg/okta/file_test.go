@@ -28,11 +28,10 @@ func readAll(t testing.TB, r io.Reader) (uuids, rejects []string, size int) {
 			return uuids, rejects, size
 		}
 		size += b.Size
-		d.DecodeBlock(b, &doc, func(doc *okta.Document) {
-			for i := range doc.Events {
-				uuids = append(uuids, strings.Clone(doc.Events[i].UUID))
-			}
-		}, func(r okta.Rejected) { rejects = append(rejects, fmt.Sprintf("%d: %v", r.Line, r.Err)) })
+		d.DecodeBlock(b, &doc, func(r okta.Rejected) { rejects = append(rejects, fmt.Sprintf("%d: %v", r.Line, r.Err)) })
+		for i := range doc.Events {
+			uuids = append(uuids, strings.Clone(doc.Events[i].UUID))
+		}
 		b.Release()
 	}
 }

@@ -110,20 +110,19 @@ func equal(t *testing.T, cfg Config, data []byte, truth Truth) {
 			break
 		}
 		must(t, err)
-		decoder.DecodeBlock(b, &doc, func(doc *okta.Document) {
-			events += int64(len(doc.Events))
-			batch := recorder.Batch(amau.FromImport, doc.Events)
-			for _, c := range batch.Claims {
-				if seen[c.ID()] {
-					continue
-				}
-				seen[c.ID()] = true
-				if counts[c.Period] == nil {
-					counts[c.Period] = map[amau.Meter]int64{}
-				}
-				counts[c.Period][c.Meter]++
+		decoder.DecodeBlock(b, &doc, func(r okta.Rejected) { t.Fatalf("line %d: %v", r.Line, r.Err) })
+		events += int64(len(doc.Events))
+		batch := recorder.Batch(amau.FromImport, doc.Events)
+		for _, c := range batch.Claims {
+			if seen[c.ID()] {
+				continue
 			}
-		}, func(r okta.Rejected) { t.Fatalf("line %d: %v", r.Line, r.Err) })
+			seen[c.ID()] = true
+			if counts[c.Period] == nil {
+				counts[c.Period] = map[amau.Meter]int64{}
+			}
+			counts[c.Period][c.Meter]++
+		}
 		b.Release()
 	}
 	if events != truth.Events {
