@@ -99,7 +99,7 @@ func (r *Report) Compare(ctx context.Context, store Store, rules *Rules, s State
 		return fmt.Errorf("neither a month nor the year's number is stated: %w", ErrBadInput)
 	} else {
 		c.Sum = Compared{Ours: r.Used, Stated: *s.Total}
-		c.Notes = append(c.Notes, fmt.Sprintf("Okta's number was taken for the contract year from %s up to now, %s; ours has every month that has begun.", r.Year.Start, r.GeneratedAt.UTC().Format(dayMinute)))
+		c.noteYear(r)
 	}
 	found, err := r.grounds(ctx, store, rules)
 	if err != nil {
@@ -112,6 +112,16 @@ func (r *Report) Compare(ctx context.Context, store Store, rules *Rules, s State
 	}
 	r.Comparison = c
 	return nil
+}
+
+// noteYear says what the year's number was taken for.
+func (c *Comparison) noteYear(r *Report) {
+	switch year := fmt.Sprintf("%s to %s", r.Year.Start, lastDayOf(r.Year)); r.Periods[len(r.Periods)-1].State {
+	case Final, Provisional:
+		c.notef("Okta's number was taken for the whole contract year %s.", year)
+	default:
+		c.notef("Okta's number was taken for what the contract year %s has come to by now, %s.", year, r.GeneratedAt.UTC().Format(dayMinute))
+	}
 }
 
 // match puts each stated month beside the period that it is.

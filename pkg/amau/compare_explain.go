@@ -110,23 +110,61 @@ func (e *grounds) explainYear(c *Comparison) {
 		return
 	}
 	e.equalYear(c)
+	exact := len(c.Causes) > 0
+	leads := whyHigh
+	if c.Sum.Difference() > 0 {
+		leads = whyLow
+	}
 	var begun []string
+	var most int64
+	bounded := true
 	for i := range e.r.Periods {
 		p := &e.r.Periods[i]
 		if p.State == Future {
 			continue
 		}
 		begun = append(begun, p.ID)
-		if c.Sum.Difference() > 0 {
-			e.follow(c, whyLow, p)
-		} else {
-			e.follow(c, whyHigh, p)
+		before := len(c.CausesOf(p.ID))
+		e.follow(c, leads, p)
+		for _, k := range c.CausesOf(p.ID)[before:] {
+			n, known := e.most(k, p)
+			most, bounded = most+n, bounded && known
 		}
 	}
-	if len(c.Causes) == 0 {
+	c.mergeNoUser(e)
+	switch off := max(c.Sum.Difference(), -c.Sum.Difference()); {
+	case len(begun) == 0:
+		c.Causes = append(c.Causes, Cause{Kind: CauseNotBegun, Words: "The contract year has not begun."})
+	case len(c.Causes) == 0:
 		c.Causes = append(c.Causes, Cause{Kind: CauseUnexplained, Periods: begun, Words: "Nothing in the ledger explains it."})
+	case !exact && bounded && most < off:
+		c.Causes = append(c.Causes, Cause{Kind: CauseUnexplained, Periods: begun, Words: "Nothing in the ledger explains the rest."})
 	}
 	c.finish(begun)
+}
+
+// mergeNoUser makes one cause of those of the months that differ only in how many events there
+// are.
+func (c *Comparison) mergeNoUser(e *grounds) {
+	var all Cause
+	var events int64
+	c.Causes = slices.DeleteFunc(c.Causes, func(one Cause) bool {
+		if one.Kind != CauseNoUser {
+			return false
+		}
+		all.Periods = append(all.Periods, one.Periods...)
+		return true
+	})
+	slices.Sort(all.Periods)
+	for i := range e.r.Periods {
+		if slices.Contains(all.Periods, e.r.Periods[i].ID) {
+			events += e.eventsOf(&e.r.Periods[i]).noUser
+		}
+	}
+	if events > 0 {
+		all.Kind, all.Words = CauseNoUser, fmt.Sprintf("%d events of these months would have counted but name no user; at most as many user-months are missing by that.", events)
+		c.Causes = append(c.Causes, all)
+	}
 }
 
 // equalYear adds which other sum of ours the year's number is.

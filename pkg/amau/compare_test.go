@@ -100,7 +100,7 @@ func TestCompareMatchesMonths(t *testing.T) {
 		"future and zero": {months(t, "2025-03-15=3", "2025-04-15=4", "2025-05-15=2", "2026-02-15=0"), "9 9", nil},
 		"outside": {months(t, "2025-02-15=7", "2026-03=8", "2025-03-15=3", "2025-04-15=4", "2025-05-15=2"), "9 9",
 			[]string{"Not of the contract year 2025-03-15 to 2026-03-14, and not compared: 2025-02-15 (7) and 2026-03 (8)."}},
-		"year": {yearOf(9), "9 9", []string{"Okta's number was taken for the contract year from 2025-03-15 up to now"}},
+		"year": {yearOf(9), "9 9", []string{"Okta's number was taken for what the contract year 2025-03-15 to 2026-03-14 has come to by now, 2025-05-20 10:00 UTC."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := compare(t, m, now, c.s)
@@ -421,6 +421,32 @@ func TestCompareTheYear(t *testing.T) {
 		if (c.Next != "") != (n != 18) {
 			t.Errorf("%d: next is %q", n, c.Next)
 		}
+	}
+}
+
+// What can be told of a year's number at most is added up over its months.
+func TestCompareTheYearAddsUp(t *testing.T) {
+	m := yearWith(t, 5, 6, 7)
+	for _, day := range []string{"2025-03-20", "2025-05-20"} {
+		if err := m.Tally(t.Context(), "acme", []amau.Tally{{Source: amau.FromStream, Day: day, NoUser: 2}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range map[int64]string{
+		22: "no_user: 2025-03-15 2025-05-15",
+		23: "no_user: 2025-03-15 2025-05-15; unexplained: 2025-03-15 2025-04-15 2025-05-15 2025-06-15 2025-07-15 2025-08-15 2025-09-15 2025-10-15 2025-11-15 2025-12-15 2026-01-15 2026-02-15",
+	} {
+		c := compare(t, m, "2026-06-01T10:00:00Z", yearOf(n), func(c *amau.ReportConfig) { c.AsOf = at(t, "2026-01-01T00:00:00Z") })
+		if got := kinds(c); got != want || !strings.HasPrefix(c.Causes[0].Words, "4 events of these months") {
+			t.Errorf("%d: %s, want %s: %v", n, got, want, c.Causes)
+		}
+		if c.Notes[0] != "Okta's number was taken for the whole contract year 2025-03-15 to 2026-03-14." {
+			t.Errorf("the notes are %q", c.Notes)
+		}
+	}
+	c := compare(t, m, "2026-06-01T10:00:00Z", yearOf(3), func(c *amau.ReportConfig) { c.AsOf = at(t, "2029-01-01T00:00:00Z") })
+	if got := kinds(c); got != "not_begun: " || c.Next != "" {
+		t.Errorf("of a year to come it says %s and %q", got, c.Next)
 	}
 }
 

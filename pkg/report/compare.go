@@ -90,7 +90,7 @@ func causeWords(r *amau.Report, name func(amau.Period) string) []string {
 				}
 			}
 		}
-		if !r.Comparison.ByMonth && len(names) > 0 && cause.Kind == amau.CauseUnexplained {
+		if len(names) == 0 || !r.Comparison.ByMonth && cause.Kind == amau.CauseUnexplained {
 			names = []string{"The year"}
 		}
 		list = append(list, joined(names)+": "+cause.Words)
