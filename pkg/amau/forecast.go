@@ -91,7 +91,11 @@ func (r *Report) forecast(ctx context.Context, store Store) error {
 	}
 	f := forecaster{history: r.history(closes)}
 	if n := len(f.history); n < minHistory {
-		r.NoForecast = fmt.Sprintf("A forecast needs %d complete months; %d are known. Earlier ones are known once they are closed.", minHistory, n)
+		are := "are"
+		if n == 1 {
+			are = "is"
+		}
+		r.NoForecast = fmt.Sprintf("A forecast needs %d complete months; %d %s known. Earlier ones are known once they are closed, as amau close --due does.", minHistory, n, are)
 		return nil
 	}
 	f.year(r)

@@ -73,9 +73,9 @@ func TestForecastRefuses(t *testing.T) {
 		want string
 	}{
 		"nothing known":             {build(within[0].Start, time.Time{}), "needs 2 complete months; 0 are known"},
-		"one month known":           {build(within[1].Start, time.Time{}, flat(within[0], 100)), "1 are known"},
-		"one of them begun late":    {build(within[2].Start, time.Time{}, late, flat(within[1], 100)), "1 are known"},
-		"one of them of other ends": {build(within[1].Start, time.Time{}, cut, flat(within[0], 100)), "1 are known"},
+		"one month known":           {build(within[1].Start, time.Time{}, flat(within[0], 100)), "1 is known"},
+		"one of them begun late":    {build(within[2].Start, time.Time{}, late, flat(within[1], 100)), "1 is known"},
+		"one of them of other ends": {build(within[1].Start, time.Time{}, cut, flat(within[0], 100)), "1 is known"},
 		"only months without users": {build(within[2].Start, time.Time{}, flat(within[0], 0), flat(within[1], 0)), "0 are known"},
 		"a year that is over":       {build(within[11].End, within[0].Start, flat(before[11], 9), flat(within[0], 9)), "is over"},
 		"a year that has not begun": {build(within[0].Start.Add(-1), within[0].Start, flat(before[9], 9), flat(before[10], 9)), "has not begun"},

@@ -91,9 +91,13 @@ func TestReport(t *testing.T) {
 	if len(r.Coverage.Warnings) > 0 {
 		t.Errorf("warnings %q", r.Coverage.Warnings)
 	}
+	// A year before the first term is told from one whose amount was not stated.
 	before := reportOn(t, m, "2025-05-20T10:00:00Z", func(c *amau.ReportConfig) { c.AsOf = at(t, "2025-01-01T00:00:00Z") })
 	if _, known := before.Remaining(); before.Used != 1 || known || before.Periods[11].State != amau.Provisional {
 		t.Errorf("the year before: used %d, purchased known %v, its last period %s", before.Used, known, before.Periods[11].State)
+	}
+	if w := strings.Join(before.Coverage.Warnings, " "); !strings.Contains(w, "The first contract term begins on 2025-03-15, after this year.") {
+		t.Errorf("of the year before it warns %q", w)
 	}
 }
 

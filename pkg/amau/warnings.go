@@ -11,6 +11,9 @@ func (r *Report) warn(rules *Rules, recorded []Period, closes map[string]Close) 
 	if !r.Contract.Stated() {
 		r.warnf("No contract is set: months are calendar months, the year is the calendar year, and nothing is compared with a purchased amount. Set one with --contract 2026-01-15=1200000.")
 	}
+	if terms := r.Contract.terms; r.Contract.Stated() && r.Periods[0].Start.Before(r.Contract.start[0]) {
+		r.warnf("The first contract term begins on %s, after this year. Its months are counted backwards from there, and no purchased amount is known for it. If the contract is older, give its first day with --contract.", terms[0].Start)
+	}
 	r.warnDefinition(recorded)
 	r.warnCloses(closes)
 	r.warnSources(rules)

@@ -36,8 +36,9 @@ type contract struct {
 	End         string       `json:"end"`
 	Purchased   *int64       `json:"purchased"`
 	Used        int64        `json:"used"`
-	Remaining   *int64       `json:"remaining"`    // below 0 when exceeded
-	UsedPercent *json.Number `json:"used_percent"` // one decimal
+	Remaining   *int64       `json:"remaining"`       // below 0 when exceeded
+	UsedPercent *json.Number `json:"used_percent"`    // one decimal
+	Elapsed     json.Number  `json:"elapsed_percent"` // of the year, one decimal
 	Forecast    *forecast    `json:"forecast"`
 	NoForecast  *string      `json:"no_forecast"` // why there is none
 }
@@ -142,6 +143,7 @@ func newContract(r *amau.Report) contract {
 	c := contract{
 		Start: r.Year.Start.String(), End: r.Year.End.String(), Used: r.Used,
 		Forecast: newForecast(r.Forecast), NoForecast: orNull(r.NoForecast),
+		Elapsed: json.Number(tenths(100 * r.Elapsed())),
 	}
 	if left, known := r.Remaining(); known {
 		share := json.Number(percent(r.Used, r.Year.Purchased))

@@ -19,7 +19,7 @@ func letters(t testing.TB) map[string]report.Letter {
 	year := fullYear(t)
 	short := fullYear(t)
 	short.Forecast = nil
-	short.NoForecast = "A forecast needs 2 complete months; 1 are known. Earlier ones are known once they are closed."
+	short.NoForecast = "A forecast needs 2 complete months; 1 is known. Earlier ones are known once they are closed, as amau close --due does."
 	runsOut := amau.Date{Year: 2026, Month: 12, Day: 20}
 	year.Forecast = &amau.Forecast{
 		Total: 1_240_000, Low: 1_180_000, High: 1_300_000, ExhaustedOn: &runsOut,

@@ -31,7 +31,7 @@ func oneMonth(t testing.TB) *amau.Report {
 	r := newReport(t, "2026-01-15=60000", amau.ByContract, "Europe/Berlin", "2026-01-18T08:00:00Z")
 	setCounts(r, &r.Periods[0], 1_204, 1_190, 311, 17)
 	r.Periods[0].FirstSeenBy = map[amau.Source]int64{amau.FromHook: 1_190, amau.FromPull: 14}
-	r.NoForecast = "A forecast needs 2 complete months; 0 are known. Earlier ones are known once they are closed."
+	r.NoForecast = "A forecast needs 2 complete months; 0 are known. Earlier ones are known once they are closed, as amau close --due does."
 	r.Coverage.Sources = map[amau.Source]amau.SourceCoverage{
 		amau.FromHook: {Events: 9_120, LastEvent: instant(t, "2026-01-18T07:59:12Z")}, amau.FromPull: {Events: 1_200, LastEvent: instant(t, "2026-01-18T07:55:00Z")},
 	}

@@ -294,6 +294,30 @@ func TestTextOnAnotherYearDoesNotSayAsOf(t *testing.T) {
 	}
 }
 
+// The pace can be compared with as long as the year runs and an amount is known.
+func TestTextShowsTheEvenPace(t *testing.T) {
+	tests := []struct{ terms, at, want string }{
+		{"2026-01-01=365000", "2026-01-31T12:00:00Z", "\n  Even pace           30,500    8.4 %  so much of the year is over\n"},
+		{"2026-01-01=365000", "2026-01-01T00:00:00Z", "\n  Even pace                0    0.0 %  so much of the year is over\n"},
+		{"2026-01-01", "2026-01-31T12:00:00Z", ""},
+	}
+	for _, test := range tests {
+		r := newReport(t, test.terms, amau.ByContract, "UTC", test.at)
+		text := string(written(t, report.FormatText, r))
+		if has := strings.Contains(text, "Even pace"); has != (test.want != "") || !strings.Contains(text, test.want) {
+			t.Errorf("%s at %s: its head is\n%.400s", test.terms, test.at, text)
+		}
+	}
+	over := newReport(t, "2026-01-01=365000", amau.ByContract, "UTC", "2026-12-31T12:00:00Z")
+	over.GeneratedAt = over.GeneratedAt.AddDate(0, 1, 0)
+	if text := string(written(t, report.FormatText, over)); strings.Contains(text, "pace") {
+		t.Errorf("a year that is over has a pace:\n%.400s", text)
+	}
+	if got := string(written(t, report.FormatJSON, over)); !strings.Contains(got, `"elapsed_percent": 100.0,`) {
+		t.Error("a year that is over is not over by 100 percent")
+	}
+}
+
 func TestUsedPercentHasOneDecimal(t *testing.T) {
 	tests := []struct {
 		used, purchased int64

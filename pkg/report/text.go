@@ -112,9 +112,12 @@ func (t *textPage) headline(r *amau.Report) {
 	t.linef("  %-10s %15s", "Purchased", grouped(r.Year.Purchased))
 	if left < 0 {
 		t.linef("  %-10s %15s  more was used than purchased", "Exceeded", grouped(-left))
-		return
+	} else {
+		t.linef("  %-10s %15s", "Remaining", grouped(left))
 	}
-	t.linef("  %-10s %15s", "Remaining", grouped(left))
+	if part, runs := elapsed(r); runs {
+		t.linef("  %-10s %15s  %5s %%  so much of the year is over", "Even pace", grouped(int64(part*float64(r.Year.Purchased))), tenths(100*part))
+	}
 }
 
 // months writes the periods by meter. Meters that do not fit beside one another go into
