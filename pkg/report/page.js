@@ -85,6 +85,14 @@
     }
     if (within >= 0) (focusables(fresh)[within] || document.getElementById('main')).focus({ preventScroll: true });
   };
+  // What is being read stays where it is when parts above it grow or shrink.
+  const holding = (change) => {
+    const read = scrollY > 0 && [...parts.keys()].map((id) => document.getElementById(id)).find((e) => e && e.getBoundingClientRect().bottom > 0);
+    const top = read ? read.getBoundingClientRect().top : 0;
+    change();
+    const now = read && document.getElementById(read.id);
+    if (now) scrollBy({ top: now.getBoundingClientRect().top - top, behavior: 'instant' });
+  };
   const take = (page) => {
     const main = document.getElementById('main');
     const next = [...page.querySelectorAll('[data-part]')];
@@ -119,7 +127,7 @@
   };
   const answered = (ask) => {
     if (ask.status === 200 && ask.response) {
-      take(ask.response);
+      holding(() => take(ask.response));
       tag = ask.getResponseHeader('ETag') || '';
     } else if (ask.status !== 304) {
       throw new Error('status ' + ask.status);

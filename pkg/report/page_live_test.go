@@ -205,6 +205,28 @@ func TestLivePageOnAPhone(t *testing.T) {
 	}
 }
 
+// Who reads further down, or the right of a table, goes on reading there.
+func TestPageKeepsThePlace(t *testing.T) {
+	s := newLiveServer(t, longWarnings(t))
+	p := open(t, browser(t), s.URL+"/", 360, 740, false,
+		command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: fast}))
+	p.js(t, `document.getElementById('months').scrollIntoView(); scrollBy(0, 500); document.querySelector('#months .scroll').scrollLeft = 70`)
+	const top = `document.getElementById('months').getBoundingClientRect().top`
+	before := ask[float64](t, p, top)
+	s.change(func(r *amau.Report) { // what is above shrinks by some screens, and what is read changes
+		setCounts(r, &r.Periods[4], 20_501, 16_401, 12_300, 2_050)
+		r.Coverage.Warnings = nil
+	})
+	p.wait(t, `document.querySelector('[data-key=used]').textContent === '363,235'`)
+	if after := ask[float64](t, p, top); after < before-2 || after > before+2 {
+		t.Errorf("the months were at %.0f and are at %.0f", before, after)
+	}
+	if left := ask[float64](t, p, `document.querySelector('#months .scroll').scrollLeft`); left != 70 {
+		t.Errorf("the table is scrolled to %.0f", left)
+	}
+	p.quiet(t)
+}
+
 func TestYearLinks(t *testing.T) {
 	for now, want := range map[string]string{
 		"2026-05-20T00:00:00Z": "",
