@@ -1,6 +1,8 @@
 package deploytest_test
 
 import (
+	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -146,6 +149,35 @@ func (s *stack) runReport() {
 	}
 }
 
+// mailFiles checks that the files of a mail say what the command says of the ledger.
+func (s *stack) mailFiles(m mailtest.Mail) {
+	s.t.Helper()
+	want, found := s.reportOn(time.Now()), 0
+	for name, file := range m.Attachments {
+		switch file.Type {
+		case "application/json":
+			var got reportJSON
+			must(s.t, json.Unmarshal(file.Data, &got))
+			if got.AMAU != want.AMAU || len(got.Periods) != len(want.Periods) {
+				s.t.Errorf("%s has %d aMAU in %d months, the ledger %d in %d", name, got.AMAU, len(got.Periods), want.AMAU, len(want.Periods))
+			}
+			found++
+		case "text/csv":
+			rows, err := csv.NewReader(bytes.NewReader(file.Data)).ReadAll()
+			must(s.t, err)
+			for i, p := range want.Periods {
+				if row := rows[i+1]; len(rows) != len(want.Periods)+1 || row[1] != p.ID || row[5] != fmt.Sprint(p.AMAU) {
+					s.t.Errorf("%s has the row %q for %s with %d", name, row, p.ID, p.AMAU)
+				}
+			}
+			found++
+		}
+	}
+	if found != 2 {
+		s.t.Errorf("the files of the mail are %v", m.Attachments)
+	}
+}
+
 // mails runs the report function twice, and refuses a mail the first time.
 func (s *stack) mails() {
 	s.t.Helper()
@@ -168,6 +200,7 @@ func (s *stack) mails() {
 		if sent.From != "reports@example.test" || got[sent.To[0]] != "" || len(m.Attachments) != 2 || !strings.Contains(m.Text, "amau verify --store dynamodb:"+s.out["TableName"]) {
 			s.t.Errorf("%q from %s to %v:\n%s", m.Subject, sent.From, sent.To, m.Text)
 		}
+		s.mailFiles(m)
 		got[sent.To[0]] = m.Subject
 	}
 	if len(got) != 2 || got["ann@example.test"] != got["bob@example.test"] || !strings.Contains(got["ann@example.test"], " active users ") {
