@@ -49,6 +49,7 @@ func TestVerdictOfDamagedEvents(t *testing.T) {
 		{"published", "1768471200", "reject: published is not a string"},
 		{"published", `"yesterday"`, "reject: published is not an RFC 3339 time"},
 		{"published", `"2026-02-30T00:00:00Z"`, "reject: published is not an RFC 3339 time"},
+		{"published", `"9999-12-31T00:00:00Z"`, "reject: published is not in the years 1970 to 9998"},
 		{"eventType", "", "not okta"},
 		{"eventType", "null", "not okta"},
 		{"eventType", "[]", "not okta"},
@@ -88,6 +89,8 @@ func TestVerdictOfDamagedEvents(t *testing.T) {
 		{"target", `[{"type":{},"id":"00uB"}]`, "reject: target.type is not a string"},
 		{"target", `[{"type":"User","id":"00uB"},7]`, "counts 00uB"},
 		{"version", `0`, "counts 00uA"},
+		{`\`, `0`, "counts 00uA"},
+		{`\u0065ventType`, `"user.session.end"`, "counts 00uA"}, // its name has a backslash, and is not eventType
 		{"client", `[1,2,{"eventType":"x","actor":{"id":"00uZ","type":"User"}}]`, "counts 00uA"},
 		{"displayMessage", `"\"eventType\":\"user.session.end\",{[\\"`, "counts 00uA"},
 		{"displayMessage", strings.Repeat("[", 64) + strings.Repeat("]", 64), "counts 00uA"},
@@ -287,7 +290,8 @@ func plainVerdict(data []byte) string {
 		return "client_credentials"
 	}
 	published, ok := str(m["published"])
-	if !ok || !rfc3339.MatchString(published) || new(time.Time).UnmarshalText([]byte(strings.ToUpper(published))) != nil {
+	var at time.Time
+	if !ok || !rfc3339.MatchString(published) || at.UnmarshalText([]byte(strings.ToUpper(published))) != nil || at.Year() < 1970 || at.Year() > 9998 {
 		return reject
 	}
 	user := func(raw json.RawMessage) (string, bool) {
@@ -332,6 +336,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`{"\u0065ventType":"user.session.start"}`))
+	f.Add([]byte(`{"\\":`)) // a name that is a backslash
 	f.Add([]byte("{\"eventType\":\"user.session.start\",\"outcome\":{\"result\":\"SUCCESS\"},\"published\":\"2026-01-15T10:00:00z\"}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if bytes.Contains(data, []byte("detail")) || bytes.Contains(data, []byte("event_hook")) || bytes.Contains(data, []byte(`\u`)) && bytes.Contains(data, []byte("com.okta")) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
@@ -48,17 +47,21 @@ func HealthEvents(page []byte, hook string) ([]amau.HealthEvent, error) {
 
 func healthEvent(raw json.RawMessage, hook string) (amau.HealthEvent, bool) {
 	var in struct {
-		Type      string    `json:"eventType"`
-		UUID      string    `json:"uuid"`
-		Published time.Time `json:"published"`
+		Type      string `json:"eventType"`
+		UUID      string `json:"uuid"`
+		Published string `json:"published"`
 		Debug     *struct {
 			Data map[string]any `json:"debugData"`
 		} `json:"debugContext"`
 	}
-	if json.Unmarshal(raw, &in) != nil || in.Published.IsZero() {
+	if json.Unmarshal(raw, &in) != nil {
 		return amau.HealthEvent{}, false
 	}
-	e := amau.HealthEvent{UUID: in.UUID, At: in.Published}
+	published, err := parseTime(in.Published)
+	if err != nil {
+		return amau.HealthEvent{}, false
+	}
+	e := amau.HealthEvent{UUID: in.UUID, At: published}
 	switch in.Type {
 	case "event_hook.delivery": // only written when a delivery failed
 		ids := hookID.FindAllString(string(raw), -1)

@@ -52,7 +52,7 @@ func (d *Decoder) event(s *scanner, i int, e *amau.Event) (end int, err error) {
 		return end, errors.New("an event must be an object")
 	}
 	var m members
-	if end = s.object(i, func(name []byte, value int) int { return m.keep(s, name, value) }); end < 0 {
+	if end = s.members(i, func(name []byte, value int) int { return m.keep(s, name, value) }); end < 0 {
 		return end, s.err
 	}
 	return end, d.decide(&m, e)
@@ -68,11 +68,9 @@ type members struct {
 	actor, actorType, actorID          []byte
 }
 
-// keep keeps the value of a member if it can decide, and returns the index after it.
+// keep keeps the value of a member if it can decide, and returns the index after it. The name is
+// unescaped.
 func (m *members) keep(s *scanner, name []byte, value int) (end int) {
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name = unescape(name)
-	}
 	var to *[]byte
 	switch string(name) {
 	case "eventType":

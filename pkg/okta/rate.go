@@ -24,6 +24,10 @@ const (
 	// is when too many requests ran at once.
 	shortestPenalty = time.Second
 	longestPenalty  = 2 * time.Minute
+
+	// maxLimit bounds what is believed of a limit; the largest that Okta documents are some
+	// thousands.
+	maxLimit = 100_000
 )
 
 // rate keeps the books on one bucket, so that in no minute more than a share of the org's limit
@@ -111,11 +115,13 @@ func rateHeaders(now time.Time, h http.Header) (limit, remaining int, reset time
 		return 0, 0, time.Time{}, false
 	}
 	reset, ok = resetHeader(now, h)
-	return limit, remaining, reset, ok
+	limit = min(limit, maxLimit)
+	return limit, min(max(remaining, 0), limit), reset, ok
 }
 
 // resetHeader returns when the minute is over by our clock. Okta's clock is read from the Date
-// header, a whole second that may just end.
+// header, a whole second that may just end. A header that is far off must not stop the client
+// for good, so a minute is over after longestPenalty, whatever it says.
 func resetHeader(now time.Time, h http.Header) (time.Time, bool) {
 	seconds, err := strconv.ParseInt(h.Get("X-Rate-Limit-Reset"), 10, 64)
 	if err != nil {
@@ -125,5 +131,5 @@ func resetHeader(now time.Time, h http.Header) (time.Time, bool) {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		reset = now.Add(reset.Sub(date))
 	}
-	return reset.Add(time.Second), true
+	return now.Add(min(reset.Sub(now), longestPenalty) + time.Second), true
 }

@@ -114,7 +114,7 @@ func (c *Client) setLogLimit(limit int) {
 // logPage reads an answer and checks that it leads on within the org.
 func (c *Client) logPage(a *answer) (*LogPage, error) {
 	p := &LogPage{Data: bytes.TrimSpace(a.body), Next: nextLink(a.header)}
-	if len(p.Data) < 2 || p.Data[0] != '[' {
+	if n := len(p.Data); n < 2 || p.Data[0] != '[' || p.Data[n-1] != ']' { // one that is cut off must not pass for an empty one
 		return nil, errors.New("read the System Log: the answer is not a JSON array")
 	}
 	p.Empty = len(bytes.TrimSpace(p.Data[1:len(p.Data)-1])) == 0

@@ -5,9 +5,17 @@ import (
 	"time"
 )
 
+// firstYear and lastYear bound the years that a time may be in, as it is written. The months
+// around any other could not be named by dates of four digits, so one such event would stop all
+// that is recorded together with it.
+const (
+	firstYear = 1970
+	lastYear  = 9998
+)
+
 // parseTime reads an RFC 3339 time with 0 to 9 fraction digits. It accepts exactly what the
-// RFC does, less leap seconds, which Okta does not write; it is several times faster than
-// [time.Parse], and import parses a time per event.
+// RFC does, less leap seconds, which Okta does not write, and years that nothing happened in;
+// it is several times faster than [time.Parse], and import parses a time per event.
 func parseTime(s string) (time.Time, error) {
 	bad := func() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("published is not an RFC 3339 time with at most 9 fraction digits")
@@ -38,6 +46,9 @@ func parseTime(s string) (time.Time, error) {
 			nanos *= 10
 		}
 		rest = rest[n:]
+	}
+	if year < firstYear || year > lastYear {
+		return time.Time{}, fmt.Errorf("published is not in the years %d to %d", firstYear, lastYear)
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
 	if rest == "Z" || rest == "z" {
