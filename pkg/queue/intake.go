@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,8 @@ type message struct {
 }
 
 // claimsPerMessage keeps a message below the queue's limit: a claim takes up to 420 bytes of
-// JSON with the longest names that are allowed.
+// JSON with the longest names that are allowed. Only text full of escapes takes more, and then
+// the message is cut again.
 const claimsPerMessage = 400
 
 // Spill puts the batch on the queue, in several messages when it is large. After an error some
@@ -37,15 +39,56 @@ func (q *Intake) Spill(ctx context.Context, b *amau.Batch) error {
 		part := *b
 		part.Claims, part.Tallies = claims, tallies
 		tallies = nil // once only: they are added up
-		body, err := json.Marshal(message{&part})
-		if err != nil {
-			return fmt.Errorf("encode %d claims: %w", len(claims), err)
-		}
-		if err := send(ctx, q.client, q.url, string(body), nil); err != nil {
-			return fmt.Errorf("send %d claims to the intake queue: %w", len(claims), err)
+		if err := q.send(ctx, &part); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// send puts a part of a batch on the queue, in halves when it is too large for one message.
+func (q *Intake) send(ctx context.Context, b *amau.Batch) error {
+	body, err := json.Marshal(message{b})
+	if err != nil {
+		return fmt.Errorf("encode %d claims: %w", len(b.Claims), err)
+	}
+	for character, escape := range refused {
+		body = bytes.ReplaceAll(body, []byte(character), []byte(escape))
+	}
+	if first, second, ok := halves(b); len(body) > maxMessage && ok {
+		if err := q.send(ctx, first); err != nil {
+			return err
+		}
+		return q.send(ctx, second)
+	}
+	if err := send(ctx, q.client, q.url, string(body), nil); err != nil {
+		return fmt.Errorf("send %d claims to the intake queue: %w", len(b.Claims), err)
+	}
+	return nil
+}
+
+// refused are the characters that JSON leaves as they are and SQS does not take, with their
+// escapes.
+var refused = map[string]string{"\uFFFE": `\ufffe`, "\uFFFF": `\uffff`}
+
+// halves cuts a batch in two, each with the periods that its claims are in.
+func halves(b *amau.Batch) (first, second *amau.Batch, ok bool) {
+	one, two := *b, *b
+	switch claims, tallies := len(b.Claims), len(b.Tallies); {
+	case claims > 1:
+		one.Claims, two.Claims, two.Tallies = b.Claims[:claims/2], b.Claims[claims/2:], nil
+	case tallies > 1:
+		one.Tallies, two.Tallies, two.Claims = b.Tallies[:tallies/2], b.Tallies[tallies/2:], nil
+	default:
+		return nil, nil, false
+	}
+	for _, half := range []*amau.Batch{&one, &two} {
+		half.Periods = slices.DeleteFunc(slices.Clone(b.Periods), func(p amau.Period) bool {
+			key := p.Key()
+			return !slices.ContainsFunc(half.Claims, func(c amau.Claim) bool { return c.Period == key })
+		})
+	}
+	return &one, &two, true
 }
 
 // ErrNoBatch says that a message is not a batch.
