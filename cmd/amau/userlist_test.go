@@ -69,5 +69,12 @@ func FuzzReadUsers(f *testing.F) {
 			}
 			seen[user] = true
 		}
+		plain := strings.Join(users, "\n")
+		if len(users) == 0 || strings.ContainsAny(plain, ",;\t\"#\r\ufeff") || strings.Count(plain, "\n") != len(users)-1 || isListHeader(users[0]) {
+			return // not a list of ids as Okta has them
+		}
+		if again, err := readUsers(strings.NewReader(plain)); err != nil || !slices.Equal(again, users) {
+			t.Errorf("%q becomes %q (%v)", users, again, err)
+		}
 	})
 }

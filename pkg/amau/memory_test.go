@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -213,3 +214,8 @@ func (m *memory) Tallies(ctx context.Context, org, firstDay, lastDay string) ([]
 }
 
 func (m *memory) Close() error { return nil }
+
+// clone returns a store with the same content, for changes that the next test must not see.
+func (m *memory) clone() *memory {
+	return &memory{claims: maps.Clone(m.claims), notes: maps.Clone(m.notes), tallies: maps.Clone(m.tallies), calls: map[string]int{}}
+}

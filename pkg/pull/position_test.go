@@ -53,7 +53,16 @@ func FuzzDecodePosition(f *testing.F) {
 		}
 		q, err := decodePosition(again)
 		if err != nil || q.Head != p.Head || len(q.Held) != len(p.Held) {
-			t.Errorf("%s becomes %s", data, again)
+			t.Fatalf("%s becomes %s", data, again)
+		}
+		for i := range p.Held {
+			a, b := p.Held[i], q.Held[i]
+			if a.From != b.From || a.Last != b.Last || !a.First.Equal(b.First) || !a.Due.Equal(b.Due) || !a.Oldest.Equal(b.Oldest) {
+				t.Fatalf("%+v becomes %+v", a, b)
+			}
+		}
+		if !q.ReadTo.Equal(p.ReadTo) || !q.From.Equal(p.From) || !q.Since.Equal(p.Since) || len(q.Gaps) != len(p.Gaps) || q.OrgURL != p.OrgURL || q.Filter != p.Filter {
+			t.Fatalf("%+v becomes %+v", p, q)
 		}
 	})
 }

@@ -302,37 +302,6 @@ func TestBrokenBody(t *testing.T) {
 	s.untouched(t)
 }
 
-// FuzzHandle checks on any body that nothing is acknowledged or refused for good without being
-// durable somewhere, and that no panic gets out.
-func FuzzHandle(f *testing.F) {
-	f.Add([]byte(delivery(login(), undecodable())))
-	f.Add([]byte(delivery()))
-	f.Add([]byte(login()))
-	f.Add([]byte(`{"eventType":"com.okta.event_hook","data":{"events":[{}]}}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		s := newSinks(t)
-		r := newReceiver(t, s)
-		req := post(string(body))
-		res, o := r.Handle(t.Context(), req)
-		switch res.Status {
-		case 204:
-			if len(s.committed) != 1 {
-				t.Errorf("204 with %d commits", len(s.committed))
-			}
-		case 400:
-			if len(body) > 0 && len(s.quarantined) != 1 {
-				t.Errorf("400 with %d in quarantine", len(s.quarantined))
-			}
-		case 413:
-			if len(body) <= DefaultMaxBody {
-				t.Error("413 for a small body")
-			}
-		default:
-			t.Errorf("status %d: %v", res.Status, o.Err)
-		}
-	})
-}
-
 // TestQueueGetsItsShareOfWhatIsLeft holds that a caller who used most of the budget before
 // still has the queue tried in time.
 func TestQueueGetsItsShareOfWhatIsLeft(t *testing.T) {

@@ -22,3 +22,13 @@ func TestConformance(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "amau.db")
 	ledgertest.Run(t, func(t testing.TB) amau.Store { return open(t, path) })
 }
+
+func TestOperations(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "amau.db")
+	ledgertest.Operations(t, func(t testing.TB) amau.Store { return open(t, path) })
+}
+
+func FuzzOperations(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "amau.db")
+	ledgertest.FuzzOperations(f, func(t testing.TB) amau.Store { return open(t, path) })
+}
