@@ -63,7 +63,7 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) (s
 }
 
 func TestScriptsAreValidBash(t *testing.T) {
-	scripts := []string{"tools", "fuzz", "check-gofmt", "check-samconfig", "requirements/freeze", "../.ci/run"}
+	scripts := []string{"tools", "fuzz", "fuzz-keep", "fuzz-toolexec", "check-gofmt", "check-samconfig", "requirements/freeze", "../.ci/run"}
 	for _, script := range scripts {
 		if status, out := run(t, ".", nil, "bash", "-n", script); status != 0 {
 			t.Errorf("%s: %s", script, out)
@@ -221,6 +221,35 @@ func TestFuzzWithoutTargetsFails(t *testing.T) {
 	write(t, filepath.Join(dir, "a", "a_test.go"), "package a\n\nfunc FuzzBroken(\n")
 	if status, out := run(t, dir, nil, "scripts/fuzz", "1x"); status == 0 || strings.Contains(out, "no fuzz target found") {
 		t.Errorf("a package that does not compile: status %d, %s", status, out)
+	}
+}
+
+// The numbers are Go's own, and the sum has all of them; a target that fails makes the whole fail, after the others.
+func TestFuzzAddsUpTheInputs(t *testing.T) {
+	dir := module(t, []string{
+		"a/a_test.go", "package a\n\nfunc FuzzOne(f *testing.F) {}\n\nfunc FuzzTwo(f *testing.F) {}\n",
+		".tools/b/b_test.go", "package b\n\nfunc FuzzThree(f *testing.F) {}\n",
+		"bin/go", `#!/bin/sh
+if [ "$1" = list ]; then echo example.test/tiny; exit; fi
+case "$*" in
+*FuzzOne*) echo "fuzz: elapsed: 3s, execs: 12 (4/sec), new interesting: 1 (total: 7)"
+	echo "fuzz: elapsed: 6s, execs: 1234 (400/sec), new interesting: 3 (total: 9)" ;;
+*FuzzTwo*) echo "fuzz: elapsed: 0s, execs: 66 (22/sec), new interesting: 0 (total: 6)"
+	exit $TWO ;;
+esac
+`,
+	}, "scripts/fuzz")
+	path := "PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")
+	status, out := run(t, dir, []string{path, "TWO=0"}, "scripts/fuzz", "1300x")
+	if status != 0 || !strings.Contains(out, "1234       3  passed  a FuzzOne\n") || !strings.Contains(out, "1300  in all, over 2 fuzz targets\n") {
+		t.Errorf("status %d, %s", status, out)
+	}
+	status, out = run(t, dir, []string{path, "TWO=1"}, "scripts/fuzz", "1300x")
+	if status != 1 || !strings.Contains(out, "66       0  FAILED  a FuzzTwo\n") || !strings.Contains(out, "failed: example.test/tiny/a FuzzTwo") {
+		t.Errorf("one fails: status %d, %s", status, out)
+	}
+	if status, out = run(t, dir, []string{path, "TWO=1"}, "scripts/fuzz", "1300x", "One"); status != 0 || strings.Contains(out, "FuzzTwo") {
+		t.Errorf("by a pattern: status %d, %s", status, out)
 	}
 }
 
