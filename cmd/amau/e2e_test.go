@@ -56,10 +56,11 @@ func (m withBinary) Run() int {
 
 // world is a folder with a ledger in it, and the settings that every command there gets.
 type world struct {
-	t   testing.TB
-	dir string
-	bin string
-	env []string
+	t      testing.TB
+	dir    string
+	ledger string // its file
+	bin    string
+	env    []string
 }
 
 func newWorld(t testing.TB, env ...string) *world {
@@ -70,8 +71,9 @@ func newWorld(t testing.TB, env ...string) *world {
 	bin, err := binary()
 	must(t, err)
 	dir := t.TempDir()
-	return &world{t: t, dir: dir, bin: bin, env: append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AMAU_STORE=sqlite:" + filepath.Join(dir, "amau.db"),
+	ledger := filepath.Join(dir, "amau.db")
+	return &world{t: t, dir: dir, ledger: ledger, bin: bin, env: append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AMAU_STORE=sqlite:" + ledger,
 		envHookSecret + "=" + e2eSecret, envHookSecretPrevious + "=" + e2ePrevious, "AMAU_CONTRACT=" + e2eContract,
 	}, env...)}
 }
@@ -86,9 +88,14 @@ func (w *world) amau(stdin string, args ...string) string {
 	return out
 }
 
+// tryTimeout ends a command that should have ended by itself.
+const tryTimeout = 2 * time.Minute
+
 func (w *world) try(stdin string, args ...string) (stdout, stderr string, code int) {
 	w.t.Helper()
-	cmd := exec.Command(w.bin, args...)
+	ctx, cancel := context.WithTimeout(context.Background(), tryTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, w.bin, args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = w.dir, w.env, strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -71,7 +71,7 @@ func (w *world) check(y *year) (claims int64) {
 			}
 		}
 	}
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, "amau.db"))
+	db, err := sql.Open("sqlite", w.ledger)
 	must(w.t, err)
 	defer db.Close()
 	rows, err := db.Query("SELECT substr(period, 1, 10) || ' ' || meter, count(DISTINCT user) FROM claims GROUP BY 1")
@@ -105,6 +105,7 @@ type sending struct {
 	queue        []string
 	acknowledged atomic.Int64
 	refused      atomic.Int64
+	unavailable  atomic.Int64 // attempts
 	wg           sync.WaitGroup
 }
 
@@ -137,7 +138,9 @@ func (s *sending) client() {
 				time.Sleep(time.Millisecond)
 				continue
 			}
-			if status, _, _ = exchange(client, http.MethodPost, url, e2eSecret, strings.NewReader(body)); status >= 400 && status < 500 {
+			if status, _, _ = exchange(client, http.MethodPost, url, e2eSecret, strings.NewReader(body)); status == http.StatusServiceUnavailable {
+				s.unavailable.Add(1)
+			} else if status >= 400 && status < 500 {
 				s.refused.Add(1)
 				s.mu.Lock()
 				s.queue = nil // it is a fault: stop

@@ -86,6 +86,7 @@ type walReader struct {
 }
 
 const (
+	pageSize    = 4096       // of every ledger
 	walMagic    = 0x377f0682 // | 1: checksums are of big-endian numbers
 	walHeader   = 32
 	frameHeader = 24
@@ -105,7 +106,7 @@ func (w *walReader) read() error {
 	w.pageSize = int64(binary.BigEndian.Uint32(head[8:]))
 	good := magic|1 == walMagic|1 && w.checksum([2]uint32{}, head[:24]) == stored(head[24:])
 	if !good {
-		w.pageSize = 4096 // as every ledger has
+		w.pageSize = pageSize
 	}
 	copy(w.salt[:], head[16:24])
 	return w.frames(stored(head[24:]), good)
@@ -171,6 +172,19 @@ func orEnd(err error) error {
 		return nil
 	}
 	return err
+}
+
+// checkEnd fails when a ledger without a log ends within a page. SQLite would read zeros for the
+// rest of it: what is last in the file would have never been.
+func checkEnd(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size()%pageSize != 0 && !hasLog(path) {
+		return fmt.Errorf("it was cut short, at byte %d, within a page: %w", info.Size(), errDamaged)
+	}
+	return nil
 }
 
 // hasLog reports whether there is something in the log of the file.

@@ -170,6 +170,33 @@ func TestDamageThatIsFoundLater(t *testing.T) {
 	}
 }
 
+// TestCutWithinAPage cuts the last page of a closed ledger, of which SQLite would read the rest
+// as zeros: here the pseudonym key was there, and a new one would have been made.
+func TestCutWithinAPage(t *testing.T) {
+	path := written(t, ledgertest.MakeClaims("acme", period, amau.Total, 0, 40))
+	l := open(t, path)
+	if _, err := l.UserKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	closeLedger(t, l)
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Truncate(path, info.Size()-1000)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, filepath.Dir(path))
+	for _, how := range []string{"Open", "OpenReadOnly"} {
+		if l, err := openAs(t, how, path); err == nil || !strings.Contains(err.Error(), "cut short") || !strings.Contains(err.Error(), "backup") {
+			t.Errorf("%s: %v, error %v", how, l, err)
+		}
+		if after := snapshot(t, filepath.Dir(path)); after != before {
+			t.Errorf("%s changed\n%sto\n%s", how, before, after)
+		}
+	}
+}
+
 // TestWhatACrashLeavesIsOpened has all that a crash or a power cut may leave in the log: an end
 // in the middle of a frame, a last commit with holes, nothing but a header, older frames under
 // the new ones. What was committed before is there.

@@ -122,6 +122,6 @@ func (l *Ledger) checkReadable(ctx context.Context) error {
 		case kind == older:
 			return errors.New("it was written by an older version; open it once for writing, for example with amau import")
 		}
-		return nil
+		return checkEnd(l.path)
 	})
 }

@@ -82,7 +82,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 		return nil, errors.Join(fmt.Errorf("the driver's connections are of an unknown kind, %T", raw), raw.Close())
 	}
 	w.conn = &conn{Conn: rc}
-	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(made) }); err != nil {
+	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(path, made) }); err != nil {
 		if isDamage(err) && hasLog(path) { // see Ledger.Close
 			return nil, errors.Join(err, w.conn.release())
 		}
@@ -94,10 +94,13 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 
 // prepare makes the connection ready to write. Nothing is changed before it is certain that the
 // file is a ledger, or empty.
-func (w *writer) prepare(made bool) error {
+func (w *writer) prepare(path string, made bool) error {
 	kind, err := identify(w.conn)
 	if err == nil && kind == empty && !made {
 		err = errEmpty
+	}
+	if err == nil {
+		err = checkEnd(path)
 	}
 	if err != nil {
 		return err
