@@ -105,7 +105,8 @@ type sending struct {
 	queue        []string
 	acknowledged atomic.Int64
 	refused      atomic.Int64
-	unavailable  atomic.Int64 // attempts
+	unavailable  atomic.Int64 // attempts that were answered 503
+	unanswered   atomic.Int64 // attempts that were not answered in time
 	wg           sync.WaitGroup
 }
 
@@ -113,16 +114,17 @@ type sending struct {
 func sendAll(deliveries []string, clients int) *sending {
 	s := &sending{queue: append([]string{}, deliveries...)}
 	rand.Shuffle(len(s.queue), func(i, j int) { s.queue[i], s.queue[j] = s.queue[j], s.queue[i] })
-	for range clients {
-		s.wg.Go(s.client)
+	for n := range clients {
+		s.wg.Go(func() { s.client(n%2 == 0) })
 	}
 	return s
 }
 
-func (s *sending) client() {
-	transport := &http.Transport{}
+// client delivers, on one connection or on a new one each time, and waits as long as Okta does.
+func (s *sending) client(keep bool) {
+	transport := &http.Transport{DisableKeepAlives: !keep}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: 3 * time.Second}
 	for {
 		s.mu.Lock()
 		if len(s.queue) == 0 {
@@ -140,6 +142,8 @@ func (s *sending) client() {
 			}
 			if status, _, _ = exchange(client, http.MethodPost, url, e2eSecret, strings.NewReader(body)); status == http.StatusServiceUnavailable {
 				s.unavailable.Add(1)
+			} else if status == 0 {
+				s.unanswered.Add(1)
 			} else if status >= 400 && status < 500 {
 				s.refused.Add(1)
 				s.mu.Lock()

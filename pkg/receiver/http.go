@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxHeaders bounds the headers of a request; Okta and a proxy before us send some 15.
@@ -18,6 +19,7 @@ const maxHeaders = 64
 // recorded. The server around it must limit the time and the size of headers.
 func (r *Receiver) Handler(done func(context.Context, Outcome)) http.Handler {
 	buffers := &sync.Pool{New: func() any { return new([]byte) }}
+	large := make(chan struct{}, maxLarge)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		ctx := context.WithoutCancel(req.Context())
 		if len(req.Header) > maxHeaders {
@@ -25,10 +27,12 @@ func (r *Receiver) Handler(done func(context.Context, Outcome)) http.Handler {
 			return
 		}
 		buffer := buffers.Get().(*[]byte)
+		in := bodyReader{large: large, wait: r.Budget}
+		defer in.done()
 		res, outcome := r.Handle(ctx, Request{
 			Method: req.Method,
 			Header: func(name string) string { return strings.Join(req.Header.Values(name), ",") },
-			Body:   func(limit int) ([]byte, error) { return readBody(w, req, limit, buffer) },
+			Body:   func(limit int) ([]byte, error) { return in.read(w, req, limit, buffer) },
 		})
 		if cap(*buffer) <= maxPooledBody {
 			buffers.Put(buffer)
@@ -43,18 +47,36 @@ func (r *Receiver) Handler(done func(context.Context, Outcome)) http.Handler {
 // maxPooledBody bounds the memory that a buffer may take with it into the pool.
 const maxPooledBody = 1 << 18
 
-// readBody reads the whole body into the buffer.
-func readBody(w http.ResponseWriter, req *http.Request, limit int, buffer *[]byte) ([]byte, error) {
+// maxLarge bounds how many bodies that are larger than that are in memory at once, so that many
+// senders at once cannot fill it. Okta's deliveries are smaller; whoever does not get a turn in
+// the time that there is for an answer is asked to send again.
+const maxLarge = 16
+
+// bodyReader reads one body.
+type bodyReader struct {
+	large chan struct{} // holds one for each large body in memory
+	wait  time.Duration // for a turn
+	mine  bool          // one of them is this one's
+}
+
+// read reads the whole body into the buffer.
+func (b *bodyReader) read(w http.ResponseWriter, req *http.Request, limit int, buffer *[]byte) ([]byte, error) {
 	if req.ContentLength > int64(limit) {
 		return nil, ErrTooLarge
 	}
 	body := (*buffer)[:0]
 	if size := int(req.ContentLength); size >= cap(body) {
+		if err := b.turn(size + 1); err != nil {
+			return nil, err
+		}
 		body = make([]byte, 0, size+1) // + 1: so that the last Read can say EOF without growing
 	}
 	from := http.MaxBytesReader(w, req.Body, int64(limit))
 	for {
 		if len(body) == cap(body) {
+			if err := b.turn(len(body) + 1); err != nil {
+				return nil, err
+			}
 			body = append(body, 0)[:len(body)]
 		}
 		n, err := from.Read(body[len(body):cap(body)])
@@ -69,6 +91,32 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int, buffer *[]byt
 		case err != nil:
 			return nil, err
 		}
+	}
+}
+
+// errTooMany says that there are as many large bodies as may be.
+var errTooMany = errors.New("too many large bodies at once")
+
+// turn waits until a body may grow to so many bytes.
+func (b *bodyReader) turn(size int) error {
+	if b.mine || size <= maxPooledBody {
+		return nil
+	}
+	timer := time.NewTimer(b.wait)
+	defer timer.Stop()
+	select {
+	case b.large <- struct{}{}:
+		b.mine = true
+		return nil
+	case <-timer.C:
+		return errTooMany
+	}
+}
+
+// done lets the next one have its turn.
+func (b *bodyReader) done() {
+	if b.mine {
+		<-b.large
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
@@ -165,3 +166,48 @@ func TestBuffers(t *testing.T) {
 		t.Errorf("%d users, want %d", len(users), clients*each)
 	}
 }
+
+// TestLargeBodiesTakeTurns holds as many large bodies as may be in memory: a further one is asked
+// to come again, a small one is taken, and one that gets its turn too.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	s := newSinks(t)
+	r := newReceiver(t, s, func(c *Config) { c.Budget = 50 * time.Millisecond })
+	h := r.Handler(nil)
+	post := func(body io.Reader) int {
+		req := httptest.NewRequest(http.MethodPost, "/", body)
+		req.Header.Set("Authorization", currentSecret)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		return w.Code
+	}
+	padded := delivery(login()) + strings.Repeat(" ", 2*maxPooledBody)
+	end := make(chan struct{})
+	var group sync.WaitGroup
+	reading := make(chan struct{}, maxLarge)
+	for range maxLarge {
+		group.Go(func() {
+			rest := readerFunc(func([]byte) (int, error) { reading <- struct{}{}; <-end; return 0, io.EOF })
+			if status := post(io.MultiReader(strings.NewReader(padded), rest)); status != http.StatusNoContent {
+				t.Errorf("a large body: %d", status)
+			}
+		})
+	}
+	for range maxLarge {
+		<-reading
+	}
+	if status := post(strings.NewReader(padded)); status != http.StatusServiceUnavailable {
+		t.Errorf("one too many: %d", status)
+	}
+	if status := post(strings.NewReader(delivery(login()))); status != http.StatusNoContent {
+		t.Errorf("a small one beside them: %d", status)
+	}
+	close(end)
+	group.Wait()
+	if status := post(strings.NewReader(padded)); status != http.StatusNoContent {
+		t.Errorf("afterwards: %d", status)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
