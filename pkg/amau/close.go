@@ -174,7 +174,7 @@ func (n *counter) settle(ctx context.Context, note Note, now time.Time) (c Close
 		if err := json.Unmarshal(note.Value, &c); err != nil {
 			return c, fmt.Errorf("read %s: %w", note.Name, err)
 		}
-		if !c.Uncounted {
+		if !c.Uncounted || c.early(now) {
 			return c, nil
 		}
 		if err := n.recount(ctx, &c, now); err != nil {
@@ -220,10 +220,9 @@ const markAttempts = 10
 // a crash between leaves no mark, but then the batch was not acknowledged, and whoever repeats
 // it marks. Whether the claims were new must not matter, for the same reason.
 func (r *Recorder) markCloses(ctx context.Context, b *Batch) error {
-	over := r.Now().Add(clockSkew)
 	var ended []Period // others cannot be closed
 	for _, p := range b.Periods {
-		if !p.End.After(over) {
+		if r.hasEnded(p) {
 			ended = append(ended, p)
 		}
 	}
@@ -241,16 +240,37 @@ func (r *Recorder) markCloses(ctx context.Context, b *Batch) error {
 		if !touched[p.Key()] {
 			continue
 		}
-		if err := r.markClose(ctx, p); err != nil {
+		if err := markClose(ctx, r.ledger, r.Org, p); err != nil {
 			return fmt.Errorf("mark the close of period %s: %w", p.ID, err)
 		}
 	}
 	return nil
 }
 
-func (r *Recorder) markClose(ctx context.Context, p Period) error {
+// hasEnded reports whether the period is over by this writer's clock, or, in case that is
+// behind, by the ledger: a later period has begun.
+func (r *Recorder) hasEnded(p Period) bool {
+	if !p.End.After(r.Now().Add(clockSkew)) {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range r.prepared {
+		if !other.Start.Before(p.End) {
+			return true
+		}
+	}
+	return false
+}
+
+// early reports whether the close was made by a clock that was ahead, as now shows: then claims
+// may still come that no writer marks it for.
+func (c *Close) early(now time.Time) bool { return c.ClosedAt.After(now.Add(clockSkew)) }
+
+// markClose marks the close of the period, if there is one, as uncounted.
+func markClose(ctx context.Context, notes Notes, org string, p Period) error {
 	for range markAttempts {
-		note, err := r.ledger.Note(ctx, r.Org, noteClose+p.Key())
+		note, err := notes.Note(ctx, org, noteClose+p.Key())
 		if err != nil || note.Version == 0 {
 			return err
 		}
@@ -263,7 +283,7 @@ func (r *Recorder) markClose(ctx context.Context, p Period) error {
 		if note.Value, err = json.Marshal(c); err != nil {
 			return err
 		}
-		if _, err = r.ledger.PutNote(ctx, r.Org, note); !errors.Is(err, ErrConflict) {
+		if _, err = notes.PutNote(ctx, org, note); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

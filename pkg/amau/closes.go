@@ -72,7 +72,7 @@ const emptyCloses = 400 * 24 * time.Hour
 
 // CloseDue closes the periods that ended longer ago than the grace time, from the first with
 // claims on (of those without, only the last year's), and recounts closed ones that claims came
-// to since. It returns the closes that were not there before. Periods that were recorded under another definition stay open; the
+// to since, or that a clock closed that was ahead, when the time of that close has come. It returns the closes that were not there before. Periods that were recorded under another definition stay open; the
 // report names them. After an error the closes that it made so far stay.
 func CloseDue(ctx context.Context, store Store, cfg CloseConfig) ([]Close, error) {
 	cfg = cfg.withDefaults()
@@ -86,6 +86,12 @@ func CloseDue(ctx context.Context, store Store, cfg CloseConfig) ([]Close, error
 			return nil, err
 		}
 		known[c.Period.Key()] = c
+		if c.early(cfg.Now()) && !c.Uncounted {
+			// Until it is settled, which is when that time has come, reports recount it.
+			if err := markClose(ctx, store, cfg.Org, c.Period); err != nil {
+				return nil, fmt.Errorf("mark the close of period %s, which was made by a clock that was ahead: %w", c.Period.ID, err)
+			}
+		}
 	}
 	due := cfg.Now().Add(-cfg.Grace)
 	var closed []Close

@@ -133,7 +133,7 @@ func (p *PeriodReport) read(ctx context.Context, n *counter, r *Report, all []Me
 	var lost *int64
 	if closed != nil {
 		p.State, p.Digest, p.Daily = Final, closed.Digest, closed.Daily
-		if !closed.Uncounted && r.GeneratedAt.After(p.End.Add(lateEvents)) {
+		if !closed.Uncounted && !closed.early(r.GeneratedAt) && r.GeneratedAt.After(p.End.Add(lateEvents)) {
 			latest := closed.latest()
 			bySource, lost = latest.FirstSeenBy, latest.LostByHook
 			// There may be more or other meters than at the close.
