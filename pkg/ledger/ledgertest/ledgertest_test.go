@@ -144,21 +144,27 @@ func TestFaulty(t *testing.T) {
 		fault                 ledgertest.Fault
 		claims, events, notes int64 // that are there after one call each
 	}{
-		{ledgertest.None, 4, 3, 1}, {ledgertest.Lost, 0, 0, 0}, {ledgertest.Kept, 4, 3, 1}, {ledgertest.Half, 2, 1, 0},
+		{ledgertest.None, 4, 3, 1}, {ledgertest.Lost, 0, 0, 0}, {ledgertest.Kept, 4, 3, 1}, {ledgertest.Half, 2, 1, 0}, {ledgertest.Stuck, 0, 0, 0},
 	} {
 		t.Run(fmt.Sprint(test.fault), func(t *testing.T) {
 			store := open(t)
 			l := ledgertest.Faulty(store, func() ledgertest.Fault { return test.fault })
 			fails := test.fault != ledgertest.None
-			isNew, err := l.Claim(t.Context(), ledgertest.MakeClaims("acme", period, amau.Total, 0, 4))
+			ctx := t.Context()
+			if test.fault == ledgertest.Stuck {
+				ended, cancel := context.WithCancel(ctx)
+				cancel()
+				ctx = ended
+			}
+			isNew, err := l.Claim(ctx, ledgertest.MakeClaims("acme", period, amau.Total, 0, 4))
 			if errors.Is(err, ledgertest.ErrFault) != fails || (isNew == nil) != fails {
 				t.Errorf("Claim: %v, error %v", isNew, err)
 			}
-			err = l.Tally(t.Context(), "acme", []amau.Tally{{Source: amau.FromHook, Day: "2026-01-15", Events: 1}, {Source: amau.FromHook, Day: "2026-01-16", Events: 2}})
+			err = l.Tally(ctx, "acme", []amau.Tally{{Source: amau.FromHook, Day: "2026-01-15", Events: 1}, {Source: amau.FromHook, Day: "2026-01-16", Events: 2}})
 			if errors.Is(err, ledgertest.ErrFault) != fails {
 				t.Errorf("Tally: error %v", err)
 			}
-			if _, err := l.PutNote(t.Context(), "acme", amau.Note{Name: "n"}); errors.Is(err, ledgertest.ErrFault) != fails {
+			if _, err := l.PutNote(ctx, "acme", amau.Note{Name: "n"}); errors.Is(err, ledgertest.ErrFault) != fails {
 				t.Errorf("PutNote: error %v", err)
 			}
 			n, err := store.Count(t.Context(), "acme", period, amau.Total)
@@ -173,7 +179,16 @@ func TestFaulty(t *testing.T) {
 			if err != nil || events != test.events {
 				t.Errorf("%d events are tallied, want %d, error %v", events, test.events, err)
 			}
-			note, err := l.Note(t.Context(), "acme", "n")
+			if _, err := l.Note(ctx, "acme", "n"); errors.Is(err, ledgertest.ErrFault) != fails {
+				t.Errorf("Note: error %v", err)
+			}
+			for _, err = range l.NotesWith(ctx, "acme", "") {
+				break
+			}
+			if errors.Is(err, ledgertest.ErrFault) != fails {
+				t.Errorf("NotesWith: error %v", err)
+			}
+			note, err := store.Note(t.Context(), "acme", "n")
 			if err != nil || note.Version != test.notes {
 				t.Errorf("the note has version %d, want %d, error %v", note.Version, test.notes, err)
 			}
