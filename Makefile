@@ -8,6 +8,7 @@ export AMAU_TOOLS ?= $(CURDIR)/.tools
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
+SOAKTIME ?= 1m
 ARCH ?= arm64
 
 # What the tests start; scripts/tools says what each is. With CI=true a test fails when its program is missing here.
@@ -75,6 +76,10 @@ bench-go: ## all benchmarks beside the code
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	scripts/fuzz $(FUZZTIME)
+
+.PHONY: soak
+soak: ## break it on purpose: each TestSoak… for at least SOAKTIME (1m) and many rounds; says what it did
+	scripts/soak $(SOAKTIME)
 
 .PHONY: demo
 demo: ## count a simulated contract year on this machine, and show it

@@ -63,7 +63,7 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) (s
 }
 
 func TestScriptsAreValidBash(t *testing.T) {
-	scripts := []string{"tools", "fuzz", "fuzz-keep", "fuzz-toolexec", "check-gofmt", "check-samconfig", "requirements/freeze", "../.ci/run"}
+	scripts := []string{"tools", "fuzz", "fuzz-keep", "fuzz-toolexec", "soak", "check-gofmt", "check-samconfig", "requirements/freeze", "../.ci/run"}
 	for _, script := range scripts {
 		if status, out := run(t, ".", nil, "bash", "-n", script); status != 0 {
 			t.Errorf("%s: %s", script, out)
@@ -365,7 +365,7 @@ func TestMakeListsItsTargets(t *testing.T) {
 	if status != 0 {
 		t.Fatal(out)
 	}
-	for _, target := range []string{"build", "test", "test-quick", "lint", "bench", "fuzz", "demo", "clean", "functions"} {
+	for _, target := range []string{"build", "test", "test-quick", "lint", "bench", "fuzz", "soak", "demo", "clean", "functions"} {
 		if !strings.Contains(out, "\n"+target+" ") {
 			t.Errorf("%s is not listed:\n%s", target, out)
 		}
