@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,10 @@ status 1. At the end stdout gets one line:
 	return cmd
 }
 
+// gcPercent lets garbage grow to four times what is in use, about 20 MB, before it is collected:
+// collecting twice as often costs a twentieth of the time.
+const gcPercent = 400
+
 // importResult is the line that import ends with.
 type importResult struct {
 	Events   int64 `json:"events"`
@@ -75,6 +80,7 @@ func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, form
 	if err != nil {
 		return err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	progress := a.newProgress("import", unitBytes, total)
 	defer progress.Done()
 	rejects := &rejectLog{stderr: a.stderr, file: rejectsFile}

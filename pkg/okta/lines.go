@@ -86,96 +86,93 @@ func (r *lineReader) walk(at int, doc *Document) (begin int) {
 	r.marker = marker{}
 	r.line = line{begin: at, nesting: atTop}
 	for base := at - 1; base < len(r.data); {
-		n := r.mark(base)
-		for i := range r.marks[:n] {
-			if !r.block(&r.marks[i], base+i*blockStep, doc) {
+		n := 0
+		if base >= 0 {
+			n = min((len(r.data)-base-1)/blockStep, chunkBlocks)
+		}
+		if n == 0 {
+			r.pad(base)
+			r.marker.mark(r.marks[:1], r.padded[:])
+			if !r.block(&r.marks[0], &r.padded, base, doc) {
 				return r.line.begin
 			}
+			base += blockStep
+			continue
 		}
-		base += n * blockStep
+		r.marker.mark(r.marks[:n], r.data[base:])
+		for i := range r.marks[:n] {
+			if !r.block(&r.marks[i], (*[blockBytes]byte)(r.data[base:]), base, doc) {
+				return r.line.begin
+			}
+			base += blockStep
+		}
 	}
 	return len(r.data)
 }
 
-// mark marks the next blocks from base on and returns how many. Before and behind data there are
-// newlines.
-func (r *lineReader) mark(base int) (n int) {
-	if base >= 0 {
-		n = min((len(r.data)-base-1)/blockStep, chunkBlocks)
-	}
-	if n > 0 {
-		r.marker.mark(r.marks[:n], r.data[base:])
-		return n
-	}
+// pad makes the block at base of what there is of data, with newlines before and behind it.
+func (r *lineReader) pad(base int) {
 	for i := range r.padded {
 		r.padded[i] = '\n'
 	}
-	if base < 0 {
-		copy(r.padded[1:], r.data)
-	} else {
-		copy(r.padded[:], r.data[base:])
-	}
-	r.marker.mark(r.marks[:1], r.padded[:])
-	return 1
+	copy(r.padded[max(-base, 0):], r.data[max(base, 0):])
 }
 
-// block reads on in the block at base. It returns false when the line is not for the fast way.
+// block reads on in the block at base, which is text. It returns false when the line is not for
+// the fast way.
 //
 // long: it is the loop in which most of the time goes, over all brackets of a file.
-func (r *lineReader) block(m *marks, base int, doc *Document) bool {
+func (r *lineReader) block(m *marks, text *[blockBytes]byte, base int, doc *Document) bool {
 	if m.values|m.escapes != 0 {
 		r.check(m, base)
 	}
+	wrong, wrongInObject, colons := m.wrong&^1, m.wrongInObject&^1, m.colons&^1
+	suspect := wrong|wrongInObject != 0
 	nesting := r.line.nesting
-	rest := ^uint64(1) // what was not looked at yet
 	for stops := m.stops; ; stops &= stops - 1 {
 		// Up to the next bracket or newline, itself included, all stands in the same nesting.
-		bit := stops & -stops
-		segment := rest & (bit<<1 - 1) // all when there is none
-		rest &^= segment
-		inObject := -(nesting & 1)
-		if (m.wrong|m.colons&^inObject|m.wrongInObject&inObject)&segment != 0 {
-			return false
+		segment := stops ^ (stops - 1) // everything when there is none
+		if suspect {
+			if (wrong|wrongInObject&-(nesting&1))&segment != 0 {
+				return false
+			}
+			wrongInObject &^= segment
 		}
-		if names := m.colons & segment; names != 0 && (nesting == inEvent || nesting == r.line.members) {
-			r.names(nesting, names, base)
+		if names := colons & segment; names != 0 {
+			if nesting&1 == 0 {
+				return false // in an array
+			}
+			if nesting == inEvent || nesting == r.line.members {
+				r.names(nesting, names, base)
+			}
+			colons &^= segment
 		}
-		if bit == 0 {
+		if stops == 0 {
 			r.line.nesting = nesting
 			return true
 		}
-		at := base + bits.TrailingZeros64(bit)
-		c := byte('\n')
-		if at < len(r.data) {
-			c = r.data[at]
-		}
+		bit := bits.TrailingZeros64(stops)
+		c := text[bit&(blockBytes-1)]
 		if c == '\n' {
-			if nesting != atTop || !r.end(at, doc) {
+			if nesting != atTop || !r.end(base+bit, doc) {
 				return false
 			}
 			continue
 		}
 		object := uint64(c >> 5 & 1) // { and } have that bit, [ and ] have not
 		if c&2 != 0 {                // { and [ have that one
-			if object == 1 && !r.opensObject(at) || nesting >= deepest ||
-				(nesting == atTop || nesting == inTargets) && !r.open(nesting, object, at) {
+			if nesting >= deepest || (nesting == atTop || nesting == inTargets) && !r.open(nesting, object, base+bit) {
 				return false
 			}
 			nesting = nesting<<1 | object
 			continue
 		}
 		if nesting&1 != object || nesting == atTop ||
-			(nesting == r.line.members || nesting == inTargets) && !r.close(nesting, at) {
+			(nesting == r.line.members || nesting == inTargets) && !r.close(nesting, base+bit) {
 			return false
 		}
 		nesting >>= 1
 	}
-}
-
-// opensObject reports whether what follows the brace at at can be in an object: a name, or
-// nothing.
-func (r *lineReader) opensObject(at int) bool {
-	return at+1 < len(r.data) && (r.data[at+1] == '"' || r.data[at+1] == '}')
 }
 
 // check checks what the marks leave open: whether values are values, and escapes escapes. A

@@ -162,11 +162,10 @@ strings:
 	ORQ R9, R12
 	ANDNQ R11, R13, R9
 
-	// In objects a string comes after a comma.
+	// In objects a string comes after the opening bracket and after a comma.
 	MOVQ R8, DX
 	ORQ BX, DX
-	ADDQ R15, R15
-	ANDQ R15, DX
+	ANDQ AX, DX
 	ORQ DX, R9
 	MOVQ R9, WRONG_IN_OBJECT(DI)
 

@@ -90,7 +90,7 @@ func markPlainly(text []byte) []marks {
 		if wrong || begins && !beforeValue {
 			set(func(m *marks) *uint64 { return &m.wrong }, i)
 		}
-		if wasNamed && is != colon || before == comma && (first || is == open) {
+		if wasNamed && is != colon || (before == open || before == comma) && (first || is == open) {
 			set(func(m *marks) *uint64 { return &m.wrongInObject }, i)
 		}
 		if is == open || is == closed || c == '\n' {
