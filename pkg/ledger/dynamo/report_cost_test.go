@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -86,4 +87,28 @@ func bigClose(p amau.Period) amau.Close {
 		c.Daily = append(c.Daily, 387_096)
 	}
 	return c
+}
+
+// BenchmarkCountUnits reports what counting an open month reads, per hundred claims, at three
+// sizes.
+func BenchmarkCountUnits(b *testing.B) {
+	for _, n := range []int{3000, 12_000, 48_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			table := newTable(b)
+			cs := claims("org", 0, n)
+			mustClaim(b, open(b, table, nil, dynamo.Options{}), cs[:1]) // leaves the layout
+			if err := dynamo.Load(b.Context(), newClient(b, nil), table, shardsOfTables, cs[1:]); err != nil {
+				b.Fatal(err)
+			}
+			capacity := &dynamo.Capacity{}
+			l := open(b, table, nil, dynamo.Options{Capacity: capacity})
+			for b.Loop() {
+				before := capacity.Total()
+				if got, err := l.Count(b.Context(), "org", january, amau.Total); err != nil || got != int64(n) {
+					b.Fatal(got, err)
+				}
+				b.ReportMetric(capacity.Since(before).Read*100/float64(n), "RRU/100claims")
+			}
+		})
+	}
 }
