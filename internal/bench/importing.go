@@ -42,9 +42,7 @@ func (b *bench) events(ctx context.Context, n int) (string, error) {
 	path := filepath.Join(b.dir, fmt.Sprintf("events-%d.ndjson", n))
 	if _, err := os.Stat(path); err != nil {
 		b.say("making %s", path)
-		args := append([]string{"simulate", "--users", fmt.Sprint(n / 60), "--events", fmt.Sprint(n), "--seed", "7",
-			"--start", "2025-01-15", "--months", "12", "-o", path + ".new"}, contractFlags...)
-		if _, _, err := b.process(ctx, nil, b.amau, args...); err != nil {
+		if _, _, err := b.process(ctx, nil, b.amau, b.simulation(n, path+".new")...); err != nil {
 			return "", err
 		}
 		if err := os.Rename(path+".new", path); err != nil {
@@ -58,6 +56,12 @@ func (b *bench) events(ctx context.Context, n int) (string, error) {
 	defer f.Close()
 	_, err = io.Copy(io.Discard, f)
 	return path, err
+}
+
+// simulation is how about so many events of 12 months are made.
+func (b *bench) simulation(n int, output string) []string {
+	return append([]string{"simulate", "--users", fmt.Sprint(n / 60), "--events", fmt.Sprint(n), "--seed", "7",
+		"--start", "2025-01-15", "--months", "12", "-o", output}, contractFlags...)
 }
 
 // count imports into a new ledger, from stdin when it is not nil, and reports.
@@ -235,67 +239,4 @@ func compare(what string, ours []time.Duration, reference string, theirs []time.
 		g.goal, g.reached = fmt.Sprintf("≥ %.0f×", atLeast), faster >= atLeast
 	}
 	return g
-}
-
-// repeated reads one file again and again: a file of any size that takes no room.
-type repeated struct {
-	path  string
-	times int
-	f     *os.File
-}
-
-func (r *repeated) Read(p []byte) (int, error) {
-	for {
-		if r.f == nil {
-			if r.times == 0 {
-				return 0, io.EOF
-			}
-			r.times--
-			f, err := os.Open(r.path)
-			if err != nil {
-				return 0, err
-			}
-			r.f = f
-		}
-		n, err := r.f.Read(p)
-		if n > 0 || err != io.EOF {
-			return n, err
-		}
-		_ = r.f.Close()
-		r.f = nil
-	}
-}
-
-// memory imports files of several sizes from standard input: what they need must not grow with them.
-func (b *bench) memory(ctx context.Context) ([]table, error) {
-	path, err := b.events(ctx, benchEvents)
-	if err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	sizes := []int{1, 3}
-	if b.long {
-		sizes = []int{1, 3, 10}
-	}
-	var rows []goal
-	var first int64
-	for _, n := range sizes {
-		_, used, err := b.count(ctx, "-", &repeated{path: path, times: n})
-		if err != nil {
-			return nil, err
-		}
-		if n == 1 {
-			first = used.peak
-			continue
-		}
-		rows = append(rows, goal{
-			what: fmt.Sprintf("import of %.1f GB, peak memory", float64(n)*float64(info.Size())/1e9), ours: megabytes(used.peak),
-			reference: fmt.Sprintf("of %.1f GB", float64(info.Size())/1e9), theirs: megabytes(first), ratio: times(float64(used.peak) / float64(first)),
-			goal: "< 256 MB", reached: used.peak < 256e6,
-		})
-	}
-	return []table{goals(rows...)}, nil
 }

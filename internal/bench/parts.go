@@ -78,7 +78,7 @@ func (b *bench) duplicate(ctx context.Context) ([]table, error) {
 
 // serve compares durable deliveries with those that are only read.
 func (b *bench) serve(ctx context.Context) ([]table, error) {
-	s, err := b.benchmarks(ctx, "cmd/amau", "^BenchmarkServe$", "10000x", b.runs)
+	s, err := b.benchmarks(ctx, "cmd/amau", "^BenchmarkServe$", "6000x", b.runs)
 	if err != nil {
 		return nil, err
 	}
