@@ -2,8 +2,8 @@
 // same run and by turns, so that whatever else the machine does meanwhile slows down both. It prints
 // Markdown tables; docs/performance.md tells what each row means.
 //
-//	make bench                  about six minutes; installs what it compares with
-//	make bench BENCH_LONG=1     also files of 5 GB, and how cost and time grow; about twenty-five
+//	make bench                  some minutes; installs what it compares with
+//	make bench BENCH_LONG=1     also 5 GB, larger samples, and how cost and time grow
 //	go run ./internal/bench -only import
 //
 // Figures of parts come from the benchmarks beside the code, which it runs; it only measures itself what
