@@ -4,7 +4,13 @@
 //
 // A [Decoder] tells four kinds of JSON documents apart by their content: an event hook's
 // delivery, an EventBridge envelope of Log Streaming, a page of the System Log API, and a
-// single LogEvent. [ReadFile] reads files of them, of any size.
+// single LogEvent. [Blocks] cuts files of them, of any size, into pieces that are decoded side
+// by side.
+//
+// JSON is read by a scanner, byte by byte. Files of one LogEvent a line, without white space
+// between tokens, are read 64 bytes at a time where the processor can (amd64 with AVX2); what is
+// unusual or wrong in a line goes to the scanner there too, so there is one judge of what is
+// rejected, and the fuzz target FuzzLines holds both ways to the same answer.
 //
 // # The API
 //

@@ -22,13 +22,13 @@ type marks struct {
 }
 
 // marker is what has to be known of the block before. The zero value begins a line, in a block
-// that begins with a newline.
-type marker struct {
-	inString uint64 // all ones: the byte before the block's first is in a string
-	inName   uint64 // 1: the first byte is in a string that stands where names do
-	named    uint64 // 1: the first byte ends such a string
-	escaped  uint64 // 1: the first byte is escaped by a backslash
-}
+// that begins with a newline. Its elements:
+//
+//	0  all ones: the byte before the block's first is in a string
+//	1  1: the first byte is in a string that stands where names do
+//	2  1: the first byte ends such a string
+//	3  1: the first byte is escaped by a backslash
+type marker [4]uint64
 
 // How marks are made, 64 bytes at a time. [markPlainly] does the same byte by byte, for tests.
 //

@@ -19,7 +19,7 @@
 	VPCMPEQB B, Y, Y3; \
 	COLLECT(R)
 
-// The fields of marks and of marker.
+// The fields of marks.
 #define STOPS(R) 0(R)
 #define COLONS(R) 8(R)
 #define WRONG(R) 16(R)
@@ -29,7 +29,7 @@
 
 // func markAVX2(out *marks, src *byte, n int, k *marker)
 //
-// Frame: 0 inString, 8 inName, 16 named, 24 escaped, 32 the block's backslashes.
+// Frame: 0 to 31 the elements of the marker, 32 the block's backslashes.
 TEXT ·markAVX2(SB), NOSPLIT, $40-32
 	MOVQ out+0(FP), DI
 	MOVQ src+8(FP), SI
