@@ -49,9 +49,25 @@ status 1. At the end stdout gets one line:
 	return cmd
 }
 
-// gcPercent lets garbage grow to four times what is in use, about 20 MB, before it is collected:
-// collecting twice as often costs a twentieth of the time.
-const gcPercent = 400
+const (
+	// gcPercent lets garbage grow to four times what is in use before it is collected, about 20 MB
+	// for most files: collecting twice as often costs a twentieth of the time.
+	gcPercent = 400
+
+	// goMemory is what import's own memory may come to before garbage is collected more often, in
+	// bytes. SQLite has about as much again.
+	goMemory = 112 << 20
+)
+
+// spend lets import take some memory for speed, until the function that it returns is called.
+func spend() (restore func()) {
+	percent, limit := debug.SetGCPercent(gcPercent), debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(limit, goMemory))
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}
 
 // importResult is the line that import ends with.
 type importResult struct {
@@ -80,7 +96,7 @@ func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, form
 	if err != nil {
 		return err
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer spend()()
 	progress := a.newProgress("import", unitBytes, total)
 	defer progress.Done()
 	rejects := &rejectLog{stderr: a.stderr, file: rejectsFile}

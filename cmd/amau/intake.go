@@ -20,7 +20,7 @@ const (
 
 	// pendingClaims is how many are gathered while a write is under way, at 200 bytes each, before
 	// reading waits for it.
-	pendingClaims = 1 << 17
+	pendingClaims = 1 << 15
 )
 
 // intake reads files into a ledger. One goroutine per processor cuts the next block off the file
