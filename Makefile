@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 export AMAU_TOOLS ?= $(CURDIR)/.tools
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(shell scripts/version)
 FUZZTIME ?= 30s
 SOAKTIME ?= 1m
 ARCH ?= arm64
@@ -23,7 +23,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build the command, bin/amau
-	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/amau ./cmd/amau
+	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/amau ./cmd/amau
 
 .PHONY: functions
 functions: $(FUNCTIONS:%=build-%) ## build the four Lambda functions into dist/ (ARCH=arm64 or x86_64); sam build does it itself
@@ -56,12 +56,24 @@ lint: ## gofmt, vet, staticcheck, go.mod, template.yaml
 	go vet ./...
 	$(AMAU_TOOLS)/bin/staticcheck ./...
 	go mod tidy -diff
+	go mod verify
 	@if [ -f template.yaml ]; then scripts/tools sam && $(AMAU_TOOLS)/bin/sam validate --lint --template-file template.yaml; fi
 
 .PHONY: vulncheck
-vulncheck: ## known vulnerabilities in what is linked (asks the Go vulnerability database)
-	@scripts/tools govulncheck
-	$(AMAU_TOOLS)/bin/govulncheck ./...
+vulncheck: ## known vulnerabilities in what is linked (asks the Go vulnerability database; GOVULNDB is another one)
+	scripts/vulncheck
+
+.PHONY: licences
+licences: ## compare docs/licences.csv with the licences of what is linked and tested with
+	scripts/licences --check
+
+.PHONY: sbom
+sbom: build functions ## a bill of materials for the command and each function, into dist/sbom/
+	scripts/sbom
+
+.PHONY: reproducible
+reproducible: ## build the commit twice, in two places, and compare the digests
+	scripts/reproducible
 
 .PHONY: bench
 bench: ## the numbers that are promised, beside their references (BENCH_LONG=1: growth and 5 GB too)
@@ -74,12 +86,16 @@ bench-go: ## all benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target for FUZZTIME (30s, or a number of inputs like 500000x), and add up the inputs
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: soak
 soak: ## break it on purpose: each TestSoak… for at least SOAKTIME (1m) and many rounds; says what it did
 	scripts/soak $(SOAKTIME)
+
+.PHONY: fuzz-keep
+fuzz-keep: ## put the worthwhile inputs that fuzzing found among the seeds
+	scripts/fuzz-keep
 
 .PHONY: demo
 demo: ## count a simulated contract year on this machine, and show it

@@ -4,6 +4,7 @@ package scripts_test
 import (
 	"debug/elf"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,7 +64,7 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) (s
 }
 
 func TestScriptsAreValidBash(t *testing.T) {
-	scripts := []string{"tools", "fuzz", "fuzz-keep", "fuzz-toolexec", "soak", "check-gofmt", "check-samconfig", "requirements/freeze", "../.ci/run"}
+	scripts := []string{"tools", "fuzz", "fuzz-keep", "fuzz-toolexec", "version", "vulncheck", "licences", "sbom", "reproducible", "soak", "check-gofmt", "check-samconfig", "requirements/freeze", "../.ci/run"}
 	for _, script := range scripts {
 		if status, out := run(t, ".", nil, "bash", "-n", script); status != 0 {
 			t.Errorf("%s: %s", script, out)
@@ -250,6 +251,77 @@ esac
 	}
 	if status, out = run(t, dir, []string{path, "TWO=1"}, "scripts/fuzz", "1300x", "One"); status != 0 || strings.Contains(out, "FuzzTwo") {
 		t.Errorf("by a pattern: status %d, %s", status, out)
+	}
+}
+
+// A version is the same in every clone of a commit, deep or shallow, and tells what is not committed.
+func TestVersion(t *testing.T) {
+	dir := module(t, nil, "scripts/version")
+	version := func(dir string) string {
+		t.Helper()
+		status, out := run(t, dir, nil, "scripts/version")
+		if status != 0 {
+			t.Fatal(out)
+		}
+		return strings.TrimSpace(out)
+	}
+	git := func(args ...string) string {
+		t.Helper()
+		at := []string{"GIT_AUTHOR_DATE=2026-03-01T23:30:00-0500", "GIT_COMMITTER_DATE=2026-03-01T23:30:00-0500"}
+		status, out := run(t, dir, at, "git", append([]string{"-c", "user.name=n", "-c", "user.email=n@example.test"}, args...)...)
+		if status != 0 {
+			t.Fatalf("git %q: %s", args, out)
+		}
+		return strings.TrimSpace(out)
+	}
+	git("init", "-q")
+	if got := version(dir); got != "unknown" {
+		t.Errorf("without a commit: %s", got)
+	}
+	git("add", ".")
+	git("commit", "-qm", "one")
+	git("tag", "v0.1.0")
+	git("commit", "-qm", "two", "--allow-empty")
+	want := "20260302-" + git("rev-parse", "HEAD")[:12] // the day in UTC
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	git("clone", "-q", "--depth=1", "file://"+dir, shallow)
+	if got := version(dir); got != want || version(shallow) != want {
+		t.Errorf("version %s, in a shallow clone %s, want %s", got, version(shallow), want)
+	}
+	git("tag", "v1.2.3")
+	if got := version(dir); got != "v1.2.3" {
+		t.Errorf("of a tagged commit: %s", got)
+	}
+	write(t, filepath.Join(dir, "go.mod"), "module other.test\n")
+	if got := version(dir); got != "v1.2.3-dirty" {
+		t.Errorf("with a change: %s", got)
+	}
+}
+
+// A database that cannot be reached must not look like one that knows of nothing.
+func TestVulncheck(t *testing.T) {
+	for _, tt := range []struct {
+		name, says string
+		ends       int
+		want       int
+	}{
+		{"nothing known", "No vulnerabilities found.", 0, 0},
+		{"known, and called", "Your code is affected by 1 vulnerability from 1 module.", 3, 3},
+		{"no database", "govulncheck: fetching vulnerabilities: dial tcp: no such host", 1, 4},
+		{"no database, and a good end", "govulncheck: fetching vulnerabilities: dial tcp: no such host", 0, 4},
+		{"no result", "", 0, 4},
+		{"another failure", "govulncheck: loading packages: no Go files", 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := module(t, []string{
+				"scripts/tools", "#!/bin/sh\n",
+				"tools/bin/govulncheck", fmt.Sprintf("#!/bin/sh\necho %q\nexit %d\n", tt.says, tt.ends),
+			}, "scripts/vulncheck")
+			status, out := run(t, dir, []string{"AMAU_TOOLS=" + filepath.Join(dir, "tools"), "GOVULNDB="}, "scripts/vulncheck")
+			if status != tt.want || strings.Contains(out, "NOT CHECKED") != (tt.want == 4) {
+				t.Errorf("status %d, %s", status, out)
+			}
+		})
 	}
 }
 
