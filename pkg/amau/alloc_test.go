@@ -24,8 +24,9 @@ func TestAllocationsOfAFold(t *testing.T) {
 		f = r.NewFold(amau.FromImport)
 		add()
 	})
-	// A user's id, key, meters and uuid are one each; maps and slices grow now and then.
-	if got := firstSight / float64(len(events)); got > 6 {
+	// A user's id, key, meters and uuid are one each; maps and slices grow now and then. The race
+	// detector lets pools forget at random, which makes new hashes: three more.
+	if got := firstSight / float64(len(events)); got > 9 {
 		t.Errorf("%.2f allocations for an event of a new user", got)
 	}
 	delivery := func(n int) float64 {
@@ -33,7 +34,7 @@ func TestAllocationsOfAFold(t *testing.T) {
 	}
 	one, ten := delivery(1), delivery(10)
 	t.Logf("an event of a new user: %.2f; a delivery of one: %.0f, of ten: %.0f", firstSight/float64(len(events)), one, ten)
-	if one > 25 || ten-one > 9*8 {
+	if one > 30 || ten-one > 9*10 {
 		t.Errorf("a delivery of one: %.0f allocations, of ten: %.0f", one, ten)
 	}
 }
