@@ -24,50 +24,63 @@ var errDamaged = errors.New("the file is damaged")
 //     committed after had never been.
 //
 // Damage in the last two transactions of the log cannot always be told from a power cut while
-// they were written. Others may be writing to the file: what looks damaged must
-// do so twice.
+// they were written.
 //
 // Only the log is read: closing the file itself would drop the locks that this process may hold
 // on it through SQLite.
 func inspect(path string) error {
-	err := inspectOnce(path)
-	if errors.Is(err, errDamaged) {
-		err = inspectOnce(path)
+	// Others may be writing while the log is read, so that what is read of one frame is older than
+	// what is read of the next, and looks damaged. Damage stays where it is.
+	var seen finding
+	for range 10 {
+		found, err := inspectOnce(path)
+		if !errors.Is(err, errDamaged) || found == seen {
+			return err
+		}
+		seen = found
 	}
-	return err
+	return nil
 }
 
-func inspectOnce(path string) error {
+// finding says where damage was found, in which log.
+type finding struct {
+	salt [8]byte // of the log: another each time it begins anew
+	bad  int64
+	size int64 // of the file
+}
+
+func inspectOnce(path string) (finding, error) {
 	file, err := os.Stat(path)
 	if err != nil {
-		return err
+		return finding{}, err
 	}
 	log, err := os.Open(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return finding{}, nil
 	}
 	if err != nil {
-		return err
+		return finding{}, err
 	}
 	defer log.Close()
 	w := walReader{r: bufio.NewReaderSize(log, 1<<20), pages: map[uint32]bool{}}
 	if err := w.read(); err != nil {
-		return fmt.Errorf("read %s-wal: %w", path, err)
+		return finding{}, fmt.Errorf("read %s-wal: %w", path, err)
 	}
+	found := finding{w.salt, w.bad, file.Size()}
 	switch {
 	case w.commits == 0 && w.after < 2: // nothing was ever committed to this log
-		return nil
+		return finding{}, nil
 	case file.Size() == 0:
-		return fmt.Errorf("it was cut to nothing, while %s-wal beside it has data: %w", path, errDamaged)
+		return found, fmt.Errorf("it was cut to nothing, while %s-wal beside it has data: %w", path, errDamaged)
 	case w.after >= 2:
-		return fmt.Errorf("the log %s-wal is damaged, at byte %d, before the end of what was committed: %w", path, w.bad, errDamaged)
+		return found, fmt.Errorf("the log %s-wal is damaged, at byte %d, before the end of what was committed: %w", path, w.bad, errDamaged)
 	}
 	for page := uint32(file.Size()/w.pageSize) + 1; page <= w.size; page++ {
 		if !w.pages[page] {
-			return fmt.Errorf("it was cut short, to %d of %d pages: %w", file.Size()/w.pageSize, w.size, errDamaged)
+			return found, fmt.Errorf("it was cut short, to %d of %d pages: %w", file.Size()/w.pageSize, w.size, errDamaged)
 		}
 	}
-	return nil
+	return finding{}, nil
 }
 
 // walReader reads a write-ahead log, whose format is described at
