@@ -86,7 +86,7 @@ func FuzzSpill(f *testing.F) {
 	f.Add("a\x00b", strings.Repeat("<", 128), "", int64(-1), uint16(800))
 	f.Add("a\uFFFEb", strings.Repeat("\u2028", 42), "x", int64(1<<40), uint16(1))
 	f.Fuzz(func(t *testing.T, eventType, uuid, day string, at int64, n uint16) {
-		if !utf8.ValidString(eventType+uuid+day) || len(uuid) > 128 || len(eventType) > 128 || len(day) > 64 {
+		if !utf8.ValidString(eventType) || !utf8.ValidString(uuid) || !utf8.ValidString(day) || len(uuid) > 128 || len(eventType) > 128 || len(day) > 64 {
 			return // a recorder makes no such claims
 		}
 		published := time.Unix(at%(1<<37), at%1e9).UTC()

@@ -26,7 +26,9 @@ func Operations(t *testing.T, open Open) {
 
 // FuzzOperations is Operations with the fuzzer's choice of operations.
 func FuzzOperations(f *testing.F, open Open) {
-	f.Fuzz(rapid.MakeFuzz(operations(func() amau.Store { return open(f) })))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		rapid.MakeFuzz(operations(func() amau.Store { return open(t) }))(t, input)
+	})
 }
 
 // machine is a ledger and what must be in it.
