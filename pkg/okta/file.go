@@ -310,14 +310,20 @@ func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
 		reject(Rejected{b.at, b.data, b.err})
 	case !b.lines:
 		d.decodeAt(b.data, b.Line, doc, reject)
-	case canMark() && !d.apps:
+	case !d.apps:
 		line, counted := b.Line, 0
-		r := lineReader{d: d}
-		r.read(b.data, doc, func(begin, end int) {
+		r, _ := d.lines.Get().(*lineReader)
+		if r == nil {
+			r = &lineReader{d: d, forms: newForms()}
+		}
+		r.read(b.data, doc, func(begin, end int) (event bool) {
 			line += bytes.Count(b.data[counted:begin], []byte("\n"))
 			counted = begin
+			events := len(doc.Events)
 			d.decodeLines(b.data[begin:end], line, doc, reject)
+			return len(doc.Events) == events+1 && doc.Kind == KindEvent
 		})
+		d.lines.Put(r)
 	default:
 		d.decodeLines(b.data, b.Line, doc, reject)
 	}

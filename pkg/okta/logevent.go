@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 	"unicode/utf8"
 	"unsafe"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
 
-// Decoder decodes what decides. It is immutable and safe for concurrent use.
+// Decoder decodes what decides. It is safe for concurrent use.
 type Decoder struct {
 	rules *amau.Rules
 	apps  bool
+	lines sync.Pool // :: *lineReader, with what each learned
 }
 
 // NewDecoder returns a decoder for the event types of rules; nil means [amau.DefaultRules].
@@ -23,7 +25,7 @@ func NewDecoder(rules *amau.Rules, apps bool) *Decoder {
 	if rules == nil {
 		rules = amau.DefaultRules()
 	}
-	return &Decoder{rules, apps}
+	return &Decoder{rules: rules, apps: apps}
 }
 
 // DecodeEvent decodes one LogEvent into e, whose strings then share data's memory; the

@@ -1,0 +1,115 @@
+#include "textflag.h"
+
+DATA quote<>+0(SB)/1, $0x22
+GLOBL quote<>(SB), RODATA|NOPTR, $1
+DATA backslash<>+0(SB)/1, $0x5c
+GLOBL backslash<>(SB), RODATA|NOPTR, $1
+DATA control<>+0(SB)/1, $0x1f // the last control character
+GLOBL control<>(SB), RODATA|NOPTR, $1
+
+// The fields of a wideStep.
+#define TEXT_LOW(R) (R)
+#define TEXT_HIGH(R) 32(R)
+#define MASK(R) 64(R)
+#define LENGTH(R) 72(R)
+#define OTHER(R) 76(R)
+#define NEXT(R) 80(R)
+#define NAMES(R) 84(R)
+#define VALUE(R) 88(R)
+
+// func followAVX2(c *cursor)
+//
+// AX: where a text begins. CX: the step that is tried. R9: the names that were seen. The three
+// change together, once a step and the value behind it are passed.
+TEXT ·followAVX2(SB), NOSPLIT, $0-8
+	VPBROADCASTB quote<>(SB), Y6
+	VPBROADCASTB backslash<>(SB), Y7
+	VPBROADCASTB control<>(SB), Y8
+	MOVQ c+0(FP), DI
+	MOVQ 0(DI), SI
+	MOVQ 8(DI), DX  // the last place from which enough can be read
+	MOVQ 16(DI), BX // steps
+	MOVQ 24(DI), R10 // where to note values
+	MOVQ 32(DI), AX
+	MOVLQZX 40(DI), CX
+	MOVLQZX 44(DI), R9
+
+text:
+	CMPQ AX, DX
+	JGT  done
+
+try:
+	TESTL CX, CX
+	JZ    done
+	MOVQ  CX, R8
+	SHLQ  $7, R8
+	ADDQ  BX, R8
+	VMOVDQU (SI)(AX*1), Y0
+	VMOVDQU 32(SI)(AX*1), Y1
+	VPCMPEQB TEXT_LOW(R8), Y0, Y0
+	VPCMPEQB TEXT_HIGH(R8), Y1, Y1
+	VPMOVMSKB Y0, R11
+	VPMOVMSKB Y1, R12
+	SHLQ  $32, R12
+	ORQ   R12, R11
+	MOVQ  MASK(R8), R12
+	ANDNQ R12, R11, R11 // R11: bytes that differ
+	JNZ   other
+
+	MOVL  NAMES(R8), R13
+	TESTL R13, R9
+	JNZ   done
+	ORL   R9, R13 // R13: the names that are seen then
+	MOVL  LENGTH(R8), R14
+	ADDQ  AX, R14 // R14: where the value begins
+	MOVBLZX (SI)(R14*1), R11
+	CMPL  R11, $0x22
+	JNE   notString
+	LEAQ  1(R14), R15
+
+string:
+	VMOVDQU (SI)(R15*1), Y0
+	VPCMPEQB Y6, Y0, Y1
+	VPCMPEQB Y7, Y0, Y2
+	VPMINUB Y8, Y0, Y3 // a byte is a control character where it is the smaller one
+	VPCMPEQB Y0, Y3, Y3
+	VPOR  Y1, Y2, Y2
+	VPOR  Y2, Y3, Y3
+	VPMOVMSKB Y3, R12
+	TESTL R12, R12
+	JZ    longer
+	TZCNTL R12, R12
+	ADDQ  R12, R15
+	CMPB  (SI)(R15*1), $0x22
+	JNE   done
+	INCQ  R15
+
+passed:
+	MOVLQZX VALUE(R8), R12
+	MOVQ  R14, (R10)(R12*8)
+	MOVQ  R13, R9
+	MOVQ  R15, AX
+	MOVLQZX NEXT(R8), CX
+	JMP   text
+
+longer:
+	ADDQ  $32, R15
+	CMPQ  R15, DX
+	JLE   string
+	JMP   done
+
+other:
+	MOVLQZX OTHER(R8), CX
+	JMP   try
+
+notString:
+	LEAQ  4(R14), R15
+	CMPL  (SI)(R14*1), $0x6c6c756e // null
+	JEQ   passed
+
+done:
+	MOVQ  AX, 32(DI)
+	MOVL  CX, 40(DI)
+	MOVL  R9, 44(DI)
+	VZEROUPPER
+	RET
