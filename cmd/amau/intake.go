@@ -23,9 +23,10 @@ const (
 	pendingClaims = 1 << 15
 )
 
-// intake reads files into a ledger. One goroutine per processor cuts the next block off the file
-// and decodes it. The caller's applies the rules, in the order of the file, so that the first
-// event in a file is a claim's evidence, however many decode. Another one writes meanwhile.
+// intake reads files into a ledger. Several goroutines cut the next block off the file and decode
+// it. The rules are applied in the order of the file, block by block, by whoever decoded it, so
+// that the first event in a file is a claim's evidence, however many decode. Another one writes
+// meanwhile.
 type intake struct {
 	recorder *amau.Recorder
 	decoder  *okta.Decoder
@@ -39,129 +40,114 @@ type intake struct {
 
 // written is what became of a write.
 type written struct {
-	summary amau.Summary
-	err     error
+	batch amau.Batch
+	err   error
 }
 
 // decoded is a block and what was in it.
 type decoded struct {
-	seq     int // counted from 0
 	block   *okta.Block
 	doc     *okta.Document
 	rejects []okta.Rejected
-	err     error // of the reader: the blocks before it are good
 }
 
 // read records the events of r. When it fails, what it read before may be recorded.
 func (in *intake) read(ctx context.Context, r io.Reader) error {
 	if in.fold == nil {
 		in.fold = in.recorder.NewFold(in.source)
+		in.fold.Reuse(make([]amau.Claim, 0, pendingClaims+commitClaims))
 	}
-	reading, cancel := context.WithCancel(ctx)
-	defer cancel()
-	workers := runtime.GOMAXPROCS(0)
-	file := &fileBlocks{
-		blocks: okta.NewBlocks(r),
-		docs:   make(chan *okta.Document, 4*workers),
-	}
-	for range cap(file.docs) {
-		file.docs <- new(okta.Document)
-	}
-	results := make(chan decoded)
+	file := &fileBlocks{blocks: okta.NewBlocks(r)}
+	file.turn.L = &file.order
+	defer context.AfterFunc(ctx, func() { file.fail(ctx.Err()) })()
 	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() { in.decode(reading, file, results) })
+	for range 2 * runtime.GOMAXPROCS(0) { // while some wait for their turn the others decode
+		wg.Go(func() { in.decode(ctx, file) })
 	}
-	go func() { wg.Wait(); close(results) }()
-	err := in.collect(ctx, results, file.docs)
-	cancel()
 	wg.Wait()
-	return err
+	return file.err
 }
 
-// fileBlocks gives out the blocks of a file. Who takes one must have a document, so that as many
-// blocks are in memory as there are documents.
+// fileBlocks gives out the blocks of a file, and takes them back in the same order.
 type fileBlocks struct {
-	docs chan *okta.Document
+	reading sync.Mutex
+	blocks  *okta.Blocks
+	given   int // blocks so far
+	ended   bool
 
-	mu     sync.Mutex
-	blocks *okta.Blocks
-	seq    int // of the next block
-	ended  bool
+	order sync.Mutex
+	turn  sync.Cond // done or err has changed
+	done  int       // blocks that were taken back
+	err   error     // the first; then no more are taken
 }
 
-// next reads the next block; false after the last and after an error.
-func (f *fileBlocks) next() (d decoded, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// next reads the next block and gives it a number; false after the last and after an error.
+func (f *fileBlocks) next() (block *okta.Block, seq int, err error) {
+	f.reading.Lock()
+	defer f.reading.Unlock()
 	if f.ended {
-		return decoded{}, false
+		return nil, 0, io.EOF
 	}
-	d.seq = f.seq
-	f.seq++
-	d.block, d.err = f.blocks.Next()
-	if d.err != nil {
-		f.ended = true
-	}
-	return d, !errors.Is(d.err, io.EOF)
+	block, err = f.blocks.Next()
+	f.ended = err != nil
+	seq = f.given
+	f.given++
+	return block, seq, err
 }
 
-// decode reads and decodes blocks until there are no more.
-func (in *intake) decode(ctx context.Context, file *fileBlocks, results chan<- decoded) {
-	for {
-		var doc *okta.Document
-		select {
-		case doc = <-file.docs:
-		case <-ctx.Done():
+// fail ends the work with err, unless it ended before.
+func (f *fileBlocks) fail(err error) {
+	f.order.Lock()
+	defer f.order.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+	f.turn.Broadcast()
+}
+
+// inTurn calls take once the blocks before seq were taken, and returns false if the work has ended
+// with an error.
+func (f *fileBlocks) inTurn(seq int, take func() error) bool {
+	f.order.Lock()
+	defer f.order.Unlock()
+	for f.done != seq && f.err == nil {
+		f.turn.Wait()
+	}
+	if f.err == nil {
+		f.err = take()
+		f.done++
+	}
+	f.turn.Broadcast()
+	return f.err == nil
+}
+
+// decode reads, decodes and takes blocks until there are no more.
+func (in *intake) decode(ctx context.Context, file *fileBlocks) {
+	d := decoded{doc: new(okta.Document)}
+	for more := true; more; {
+		block, seq, err := file.next()
+		if errors.Is(err, io.EOF) {
 			return
 		}
-		d, ok := file.next()
-		if !ok {
+		if err != nil { // the blocks before it are good
+			file.inTurn(seq, func() error { return err })
 			return
 		}
-		if d.err == nil {
-			d.doc = doc
-			in.decoder.DecodeBlock(d.block, doc, func(r okta.Rejected) {
-				r.Raw = bytes.Clone(r.Raw)
-				d.rejects = append(d.rejects, r)
-			})
-		}
-		select {
-		case results <- d:
-		case <-ctx.Done():
-			return
-		}
+		d.block, d.rejects = block, d.rejects[:0]
+		in.decoder.DecodeBlock(block, d.doc, func(r okta.Rejected) {
+			r.Raw = bytes.Clone(r.Raw)
+			d.rejects = append(d.rejects, r)
+		})
+		more = file.inTurn(seq, func() error { return in.take(ctx, d) })
+		block.Release()
 	}
 }
 
-// collect takes the results in the order of the file.
-func (in *intake) collect(ctx context.Context, results <-chan decoded, docs chan<- *okta.Document) error {
-	waiting := map[int]decoded{}
-	next := 0
-	for d := range results {
-		waiting[d.seq] = d
-		for {
-			d, ok := waiting[next]
-			if !ok {
-				break
-			}
-			delete(waiting, next)
-			next++
-			if err := in.take(ctx, d); err != nil {
-				return err
-			}
-			docs <- d.doc
-		}
-	}
-	return ctx.Err()
-}
-
-// take applies the rules to the events of a block, and gives the block back.
+// take applies the rules to the events of a block.
 func (in *intake) take(ctx context.Context, d decoded) error {
-	if d.err != nil {
-		return d.err
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	defer d.block.Release()
 	for _, r := range d.rejects {
 		if err := in.reject(r); err != nil {
 			return err
@@ -189,7 +175,7 @@ func (in *intake) commit(ctx context.Context) error {
 	in.writing = writing
 	go func() {
 		err := in.recorder.Commit(ctx, &batch)
-		writing <- written{batch.Summary, err}
+		writing <- written{batch, err}
 	}()
 	return nil
 }
@@ -204,7 +190,8 @@ func (in *intake) wait() error {
 	if w.err != nil {
 		return fmt.Errorf("record: %w", w.err)
 	}
-	in.summary.Add(w.summary)
+	in.summary.Add(w.batch.Summary)
+	in.fold.Reuse(w.batch.Claims)
 	return nil
 }
 

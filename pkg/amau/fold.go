@@ -22,6 +22,7 @@ type Fold struct {
 	day    int                    // that day, in days since 1970
 	days   map[int]int            // :: day -> its index in batch.Tallies
 	claims int                    // in the last batch: the next is likely as large
+	spare  []Claim                // memory for the next batch
 
 	apps      map[userApp]bool // claimed so far; nil without [Config.AppMeters]
 	appMeters map[string]Meter // :: application id -> its meter
@@ -121,6 +122,13 @@ func (f *Fold) Next() Batch {
 	return b
 }
 
+// Reuse gives the fold the memory of claims that nobody looks at any more, such as those of a
+// batch that is committed.
+func (f *Fold) Reuse(claims []Claim) {
+	clear(claims)
+	f.spare = claims[:0]
+}
+
 // forget forgets what was claimed; it keeps the users' keys.
 func (f *Fold) forget() {
 	for _, u := range f.users {
@@ -156,6 +164,9 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 		return
 	}
 	u.meters[f.index] |= fresh
+	if f.batch.Claims == nil {
+		f.batch.Claims, f.spare = f.spare, nil
+	}
 	if f.batch.Claims == nil {
 		f.batch.Claims = make([]Claim, 0, max(f.claims, 2))
 	}

@@ -248,7 +248,11 @@ func TestFoldNext(t *testing.T) {
 			want.add(r, amau.FromImport, e)
 			f.Add(&e)
 			if rapid.IntRange(0, 4).Draw(t, "cut") == 0 {
-				all.Merge(f.Next())
+				b := f.Next()
+				all.Merge(b)
+				if rapid.Bool().Draw(t, "reuse") {
+					f.Reuse(b.Claims)
+				}
 			}
 		}
 		all.Merge(f.Next())

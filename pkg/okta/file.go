@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	blockSize = 1 << 20 // of lines; small enough to stay in the processor's cache
+	blockSize = 1 << 18 // of lines; small enough to stay in the processor's cache
 
 	// MaxDocument is the largest line or document of a file, in bytes; a larger one is rejected.
 	// An array may be larger: it is read element by element.

@@ -184,9 +184,9 @@ func TestLinesAreReadAlike(t *testing.T) {
 // TestDamagedLinesAreReadAlike cuts, doubles and changes bytes of good lines.
 func TestDamagedLinesAreReadAlike(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	rounds := 60_000
+	rounds := 20_000
 	if testing.Short() {
-		rounds = 5_000
+		rounds = 2_000
 	}
 	var r *lineReader
 	for round := range rounds {
