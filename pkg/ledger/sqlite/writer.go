@@ -41,10 +41,17 @@ type job struct {
 }
 
 // writer owns the connection that writes. Its goroutine takes all jobs that came while the last
-// commit ran and commits them as one (group commit).
+// commit ran and commits them as one (group commit). While they go to the disk it makes the next
+// commit.
 type writer struct {
-	conn  *conn
-	batch *batch
+	conn    *conn
+	batch   *batch
+	log     *log
+	version any // of the data after the last commit, as long as no other process has written
+
+	// inherited says that the log holds what earlier processes wrote. If the last one ended because
+	// the log could not be synced, that is there to read and yet not on the disk.
+	inherited bool
 
 	mu      sync.Mutex
 	queue   []*job
@@ -52,6 +59,8 @@ type writer struct {
 	due     bool // the tallies have waited long enough
 	busy    bool // a commit is running
 	closing bool
+	syncing int   // jobs that are committed and on their way to the disk
+	fault   error // a commit is not on the disk: nothing more may be acknowledged
 
 	wake  chan struct{} // has room for one
 	ended chan struct{} // closed when the goroutine has ended
@@ -92,6 +101,16 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 	return w, nil
 }
 
+// useLog lets the writer sync its commits by itself, once the file is made.
+func (w *writer) useLog(path string) error {
+	w.inherited = hasLog(path)
+	var err error
+	if w.log, err = openLog(path + "-wal"); err != nil || !ownSync {
+		return err
+	}
+	return w.conn.script("PRAGMA synchronous = NORMAL")
+}
+
 // prepare makes the connection ready to write. Nothing is changed before it is certain that the
 // file is a ledger, or empty.
 func (w *writer) prepare(path string, made bool) error {
@@ -128,6 +147,9 @@ func (w *writer) prepare(path string, made bool) error {
 	// Where the disk is read-only, this is the first to say so. That it is locked by another
 	// shows that it is not.
 	if err := w.conn.transaction(func() error { return nil }); err != nil && codeOf(err) != lib.SQLITE_BUSY {
+		return err
+	}
+	if err := w.useLog(path); err != nil {
 		return err
 	}
 	return w.batch.attach(w.conn)
@@ -186,14 +208,13 @@ func (w *writer) poke() {
 	}
 }
 
-// close writes what is pending, ends the loop and closes the connection.
-func (w *writer) close() error {
-	err := w.stop()
+// release closes the connection, after stop.
+func (w *writer) release() error {
 	w.batch.detach()
-	return errors.Join(err, w.conn.close())
+	return w.conn.close()
 }
 
-// stop writes what is pending and ends the loop.
+// stop writes what is pending, waits until it is on the disk and ends the loop.
 func (w *writer) stop() error {
 	w.mu.Lock()
 	w.closing = true
@@ -203,28 +224,40 @@ func (w *writer) stop() error {
 	return w.err
 }
 
-// loop commits until the writer is closed and nothing is left.
+// loop commits until the writer is closed and nothing is left, and all of it is on the disk.
 func (w *writer) loop() {
 	defer close(w.ended)
+	defer func() { w.err = errors.Join(w.err, w.log.close(maxUnsynced), w.faulty()) }()
 	for {
+		turn := <-w.log.turns
 		jobs, tallies, closing := w.take()
 		if len(jobs) == 0 && len(tallies) == 0 {
+			w.log.turns <- turn
 			if closing {
 				return
 			}
 			<-w.wake
 			continue
 		}
-		err := w.commit(jobs, tallies)
+		live, err := w.commit(turn, jobs, tallies)
 		if err == nil {
+			w.mu.Lock()
+			w.syncing += len(live)
+			w.mu.Unlock()
+			go w.settle(turn, live)
 			continue
 		}
 		if len(jobs) > 1 && ofOneJob(err) {
 			// One of them cannot be written. Each alone: the others are not harmed.
 			for _, j := range jobs {
-				w.finish([]*job{j}, w.commit([]*job{j}, nil))
+				one, err := w.commit(turn, []*job{j}, nil)
+				if err == nil {
+					err = w.durable(turn)
+				}
+				w.finish(one, err)
 			}
 		}
+		w.log.turns <- turn
 		w.finish(jobs, err)
 		w.putBack(tallies)
 		if len(jobs) == 0 { // only tallies: nobody waits for them, so try again later, unless this was the last chance
@@ -237,11 +270,45 @@ func (w *writer) loop() {
 	}
 }
 
+// settle tells the callers of jobs that were committed when they are on the disk, also those that
+// brought nothing new: what was there may have come with the commit before.
+func (w *writer) settle(t turn, jobs []*job) {
+	err := w.durable(t)
+	w.mu.Lock()
+	w.syncing -= len(jobs)
+	w.mu.Unlock()
+	w.log.turns <- t
+	w.finish(jobs, err)
+	w.poke()
+}
+
+// durable returns nil when all that was committed is on the disk. After an error it never does
+// again: the system takes what it could not write for written from then on.
+func (w *writer) durable(t turn) error {
+	err := w.log.durable(t)
+	if err != nil {
+		w.mu.Lock()
+		w.fault = err
+		w.mu.Unlock()
+	}
+	return err
+}
+
+// faulty returns the error after which nothing is written any more.
+func (w *writer) faulty() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fault
+}
+
 // take returns the jobs that wait, up to the size of a commit, and the tallies if there is a
 // commit to take them along or they have waited long enough.
 func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.queue) < w.syncing {
+		return nil, nil, false
+	}
 	n, size := 0, 0
 	for n < len(w.queue) && (n == 0 || size+len(w.queue[n].claims) <= maxCommit) {
 		size += len(w.queue[n].claims)
@@ -267,11 +334,12 @@ func (w *writer) finish(jobs []*job, err error) {
 	}
 }
 
-// commit writes the jobs and tallies in one transaction. Without an error they are on the disk,
-// and the callers know. A crash before the commit returns leaves all of it or nothing, and
-// nobody was told that it is there.
-func (w *writer) commit(jobs []*job, tallies map[tallyKey]amau.Tally) error {
-	live := jobs[:0:0]
+// commit writes the jobs and tallies in one transaction, and returns those whose callers still
+// wait: they may be told when it is on the disk. A crash before leaves all of it or nothing.
+func (w *writer) commit(t turn, jobs []*job, tallies map[tallyKey]amau.Tally) (live []*job, err error) {
+	if err := w.faulty(); err != nil {
+		return nil, err
+	}
 	for _, j := range jobs {
 		if err := j.ctx.Err(); err != nil { // its caller is gone
 			w.finish([]*job{j}, err)
@@ -280,9 +348,18 @@ func (w *writer) commit(jobs []*job, tallies map[tallyKey]amau.Tally) error {
 		live = append(live, j)
 	}
 	if len(live) == 0 && len(tallies) == 0 {
-		return nil
+		return nil, nil
 	}
-	err := w.conn.transaction(func() error {
+	if w.inherited {
+		if err := w.conn.script("PRAGMA wal_checkpoint(PASSIVE)"); err != nil { // in the file, which this syncs, it is
+			return nil, fmt.Errorf("move the log into the file: %w", err)
+		}
+		w.inherited = false
+	}
+	err = w.conn.transaction(func() error {
+		if err := w.othersDurable(t); err != nil {
+			return err
+		}
 		if err := w.batch.insert(w.conn, live); err != nil {
 			return err
 		}
@@ -298,8 +375,20 @@ func (w *writer) commit(jobs []*job, tallies map[tallyKey]amau.Tally) error {
 	})
 	if err != nil {
 		w.batch.forget()
+	}
+	return live, err
+}
+
+// othersDurable returns when nothing that another process committed is on its way to the disk:
+// it may have had as many commits there as there may be.
+func (w *writer) othersDurable(t turn) error {
+	if t.log == nil {
+		return nil
+	}
+	version, _, err := w.conn.one("PRAGMA data_version")
+	if err != nil || version == w.version {
 		return err
 	}
-	w.finish(live, nil)
-	return nil
+	w.version = version
+	return w.durable(t)
 }
