@@ -44,8 +44,8 @@ type cursor struct {
 	seen  nameSet
 }
 
-// followAVX2 goes on for as long as there are steps to follow and behind each a string without
-// escapes or null.
+// followAVX2 goes on for as long as there are steps to follow and behind each one a string without
+// escapes, a number without an exponent, true, false or null.
 //
 //go:noescape
 func followAVX2(c *cursor)

@@ -6,11 +6,16 @@ DATA backslash<>+0(SB)/1, $0x5c
 GLOBL backslash<>(SB), RODATA|NOPTR, $1
 DATA control<>+0(SB)/1, $0x1f // the last control character
 GLOBL control<>(SB), RODATA|NOPTR, $1
+DATA zero<>+0(SB)/1, $0x30
+GLOBL zero<>(SB), RODATA|NOPTR, $1
+DATA nine<>+0(SB)/1, $9
+GLOBL nine<>(SB), RODATA|NOPTR, $1
 
 // The fields of a wideStep.
 #define TEXT_LOW(R) (R)
 #define TEXT_HIGH(R) 32(R)
-#define MASK(R) 64(R)
+#define MASK_LOW(R) 64(R)
+#define MASK_HIGH(R) 68(R)
 #define LENGTH(R) 72(R)
 #define OTHER(R) 76(R)
 #define NEXT(R) 80(R)
@@ -25,6 +30,8 @@ TEXT ·followAVX2(SB), NOSPLIT, $0-8
 	VPBROADCASTB quote<>(SB), Y6
 	VPBROADCASTB backslash<>(SB), Y7
 	VPBROADCASTB control<>(SB), Y8
+	VPBROADCASTB zero<>(SB), Y9
+	VPBROADCASTB nine<>(SB), Y10
 	MOVQ c+0(FP), DI
 	MOVQ 0(DI), SI
 	MOVQ 8(DI), DX  // the last place from which enough can be read
@@ -45,22 +52,26 @@ try:
 	SHLQ  $7, R8
 	ADDQ  BX, R8
 	VMOVDQU (SI)(AX*1), Y0
-	VMOVDQU 32(SI)(AX*1), Y1
 	VPCMPEQB TEXT_LOW(R8), Y0, Y0
-	VPCMPEQB TEXT_HIGH(R8), Y1, Y1
 	VPMOVMSKB Y0, R11
-	VPMOVMSKB Y1, R12
-	SHLQ  $32, R12
-	ORQ   R12, R11
-	MOVQ  MASK(R8), R12
-	ANDNQ R12, R11, R11 // R11: bytes that differ
+	MOVL  MASK_LOW(R8), R12
+	ANDNL R12, R11, R11 // R11: bytes that differ
+	JNZ   other
+	MOVL  LENGTH(R8), R14
+	CMPL  R14, $32
+	JLE   same
+	VMOVDQU 32(SI)(AX*1), Y1
+	VPCMPEQB TEXT_HIGH(R8), Y1, Y1
+	VPMOVMSKB Y1, R11
+	MOVL  MASK_HIGH(R8), R12
+	ANDNL R12, R11, R11
 	JNZ   other
 
+same:
 	MOVL  NAMES(R8), R13
 	TESTL R13, R9
 	JNZ   done
 	ORL   R9, R13 // R13: the names that are seen then
-	MOVL  LENGTH(R8), R14
 	ADDQ  AX, R14 // R14: where the value begins
 	MOVBLZX (SI)(R14*1), R11
 	CMPL  R11, $0x22
@@ -104,7 +115,65 @@ other:
 
 notString:
 	LEAQ  4(R14), R15
-	CMPL  (SI)(R14*1), $0x6c6c756e // null
+	MOVL  (SI)(R14*1), R12
+	CMPL  R12, $0x6c6c756e // null
+	JEQ   passed
+	CMPL  R12, $0x65757274 // true
+	JEQ   passed
+	CMPL  R12, $0x736c6166 // fals
+	JEQ   isFalse
+
+	// A number of up to 24 characters, such as -89.6501, without an exponent.
+	XORL  R12, R12
+	CMPL  R11, $0x2d // a minus
+	SETEQ R12
+	ADDQ  R14, R12 // R12: where the digits begin
+	VMOVDQU (SI)(R12*1), Y0
+	VPSUBB Y9, Y0, Y0
+	VPMINUB Y10, Y0, Y1 // a byte is a digit where it is the smaller one
+	VPCMPEQB Y0, Y1, Y1
+	VPMOVMSKB Y1, R11
+	NOTL  R11           // R11: what is not a digit
+	TZCNTL R11, R15     // R15: how many there are
+	JCS   done          // 32
+	TESTL R15, R15
+	JZ    done
+	CMPL  R15, $24
+	JGT   done
+	CMPL  R15, $1
+	JEQ   whole
+	CMPB  (SI)(R12*1), $0x30 // a zero has nothing behind it
+	JEQ   done
+
+whole:
+	ADDQ  R12, R15
+	CMPB  (SI)(R15*1), $0x2e // a point
+	JNE   number
+	SUBQ  R15, R12
+	NEGQ  R12           // R12: digits before the point
+	INCQ  R15           // R15: where those after it begin
+	XCHGQ R12, CX
+	SHRL  CX, R11
+	XCHGQ R12, CX
+	SHRL  $1, R11
+	TZCNTL R11, R11
+	JCS   done          // none behind the 24
+	TESTL R11, R11
+	JZ    done
+	ADDQ  R11, R15
+
+number:
+	MOVBLZX (SI)(R15*1), R12
+	CMPL  R12, $0x2c // ,
+	JEQ   passed
+	ORL   $0x20, R12
+	CMPL  R12, $0x7d // } or ]
+	JEQ   passed
+	JMP   done
+
+isFalse:
+	INCQ  R15
+	CMPB  4(SI)(R14*1), $0x65
 	JEQ   passed
 
 done:

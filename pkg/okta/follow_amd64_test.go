@@ -10,6 +10,7 @@ func TestLinesAreReadAlikeWithoutAVX2(t *testing.T) {
 	canFollow = false
 	defer func() { canFollow = true }()
 	t.Run("ordinary", TestOrdinaryLinesGoTheFastWay)
+	t.Run("values", TestValuesAreReadAlike)
 	t.Run("alike", TestLinesAreReadAlike)
 	t.Run("damaged", TestDamagedLinesAreReadAlike)
 }

@@ -141,6 +141,26 @@ func TestStepsBeginLikeOthers(t *testing.T) {
 	}
 }
 
+// TestValuesAreReadAlike puts good and bad values into lines of a known form.
+func TestValuesAreReadAlike(t *testing.T) {
+	values := strings.Fields(`0 7 -0 -7 10 00 01 -01 -00 - -- 0.0 0.5 -0.25 0. -0. .5 1.x 1..2 1.2.3 1e5 1E+2 1.5e-3 1e 1e+ 0x1 1_000 +1 1-1 ١
+		123456789012345678901234 1234567890123456789012345 12345678901234567890123456789012 -123456789012345678901234567890123
+		1.12345678901234567890123456789012345 12345678901234567890123.4 123456789012345678901234.5 123456789012345678901234567890.5
+		null nul nulll nullnull Null true tru truex True false fals falsee falsx False NaN x [] {} ] } , : "" " "a "a""b" "a"b`)
+	for n := range 100 {
+		text := strings.Repeat("x", n)
+		values = append(values, `"`+text+`"`, `"`+text+"\x1f"+`"`, `"`+text+`\n"`, `"`+text+`\"`, `"`+text+`\q"`, `"`+text+`é"`, `"`+text+"\x7f"+`"`, `"`+text+`\\"`, text)
+	}
+	const form = `{"uuid":"e1","published":"2026-03-14T15:09:26Z","eventType":"user.session.start","outcome":{"result":"SUCCESS"},"x":%s,"y":[%s],"actor":{"id":"00uA","type":"User","z":%s}}` + "\n"
+	r := trained()
+	readBoth(t, r, fmt.Appendf(nil, form, "1", "2", "3"))
+	for _, v := range values {
+		data := fmt.Appendf(nil, form+form+form, v, "2", "3", "1", v, "3", "1", "2", v)
+		readBoth(t, r, data)
+		readBoth(t, r, append(data, strings.Repeat("\n", 200)...))
+	}
+}
+
 // TestLearningEnds: endless new names neither fill the memory nor change an answer.
 func TestLearningEnds(t *testing.T) {
 	r := trained()
