@@ -32,6 +32,9 @@ type Fold struct {
 // bytes each.
 const maxFoldUsers = 1 << 18
 
+// usualPeriods is for how many periods a user has memory at once: those of a year.
+const usualPeriods = 12
+
 // maxUUID bounds what is kept of an event's uuid, in bytes. Okta's have 36. Without a bound one
 // strange event could make a claim too large for a ledger or a queue, which would then refuse
 // all that came with it.
@@ -151,8 +154,8 @@ func (f *Fold) claim(e *Event, rule Rule, user string) {
 		u = &userClaims{key: f.r.Keyer.Key(f.r.Org, user)}
 		f.users[strings.Clone(user)] = u
 	}
-	for len(u.meters) <= f.index {
-		u.meters = append(u.meters, 0)
+	if n := f.index + 1; len(u.meters) < n {
+		u.meters = append(slices.Grow(u.meters, max(n, usualPeriods)-len(u.meters)), make([]uint64, n-len(u.meters))...)
 	}
 	fresh := (rule.bit | totalBit) &^ u.meters[f.index]
 	var app Meter

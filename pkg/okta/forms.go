@@ -23,7 +23,8 @@ type forms struct {
 	byPath map[string]uint32 // :: path -> place
 	bytes  int               // of all texts and paths
 	lines  int               // that were learned from
-	wide   []wideStep        // the steps in another form
+	wide   []wideStep        // the steps in another form, of some lines ago
+	behind int               // how many lines ago that is
 	path   path
 }
 
@@ -115,7 +116,12 @@ func (f *forms) add(steps []taught) {
 		}
 		from = t.to
 	}
-	f.widen()
+	// All steps are made anew: the more there are, the less often. Meanwhile lines with the new ones
+	// are left to the scanner, and come here again.
+	if f.behind++; f.behind > len(f.steps)/64 {
+		f.behind = 0
+		f.widen()
+	}
 }
 
 // place returns the place with the path.
