@@ -394,7 +394,8 @@ func TestCIRun(t *testing.T) {
 		{"a failure", "@echo failing; false", "failing"},
 		{"a file", "@touch new.txt", "?? new.txt"},
 		{"a temporary file", "@mktemp -d >/dev/null", "removed now"},
-		{"a process", "@nohup sleep 60 >/dev/null 2>&1 &", "left behind: process"},
+		// It is seen from the moment it has made the folder; until then it may be about to become another program.
+		{"a process", "@nohup sh -c 'mkdir \"$$TMPDIR/up\"; while :; do sleep 5; done' >/dev/null 2>&1 & until test -d \"$$TMPDIR/up\"; do sleep 0.1; done", "left behind: process"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

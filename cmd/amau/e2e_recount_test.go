@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -54,15 +53,6 @@ WHERE user IS NOT NULL GROUP BY 1, 2`
 // events.
 func TestRecountInSQL(t *testing.T) {
 	w := newWorld(t)
-	if raceDetector {
-		// SQLite is translated C that takes ten times as long with the detector, which has
-		// nothing to find in it.
-		out, err := exec.Command("go", "test", "-count=1", "-run", "^"+t.Name()+"$", ".").CombinedOutput()
-		if err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-		return
-	}
 	w.amau("", "simulate", "--users", "2400", "--events", "105000", "--seed", "3", "--start", "2025-01-31", "-o", "year.ndjson")
 	w.amau("", "import", "year.ndjson")
 	r := w.report("2025-06-01")

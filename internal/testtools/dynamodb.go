@@ -73,6 +73,8 @@ func startOnFreePort(launcher string) (string, error) {
 		return "", fmt.Errorf("start DynamoDB Local: %w", err)
 	}
 	cmd := exec.Command(launcher, "--port", strconv.Itoa(port))
+	// It lives for seconds: what the thorough compiler and the collector with many threads cost is never earned back.
+	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "+os.Getenv("JAVA_TOOL_OPTIONS"))
 	var output bytes.Buffer // read after the process ended only
 	cmd.Stdout, cmd.Stderr = &output, &output
 	exited, err := startTied(cmd)

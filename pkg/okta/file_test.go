@@ -127,6 +127,8 @@ func TestReadTooLongLine(t *testing.T) {
 	}
 }
 
+var letters = bytes.Repeat([]byte("x"), 1<<16)
+
 // filler reads as n letters.
 type filler struct{ n int }
 
@@ -134,10 +136,7 @@ func (f *filler) Read(p []byte) (int, error) {
 	if f.n == 0 {
 		return 0, io.EOF
 	}
-	n := min(len(p), f.n)
-	for i := range p[:n] {
-		p[i] = 'x'
-	}
+	n := copy(p[:min(len(p), f.n)], letters)
 	f.n -= n
 	return n, nil
 }

@@ -27,30 +27,53 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/report"
 )
 
-// browser starts a Chromium that asks no other host for anything by itself. It ends with the
-// test.
+// chromium is the one browser of this process, started when the first test asks for it.
+var chromium struct {
+	once sync.Once
+	ctx  context.Context
+	end  func()
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if chromium.end != nil {
+		chromium.end()
+	}
+	os.Exit(status)
+}
+
+// browser returns a Chromium that asks no other host for anything by itself. All tests share it: each opens tabs of its own.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	path := testtools.Tool(t, "chromium")
+	chromium.once.Do(func() { chromium.err = startChromium(path) })
+	if chromium.err != nil {
+		t.Fatalf("start the browser: %v", chromium.err)
+	}
+	return chromium.ctx
+}
+
+func startChromium(path string) error {
+	profile, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		return err
+	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-default-apps", true), chromedp.Flag("no-first-run", true), chromedp.Flag("no-proxy-server", true),
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("force-color-profile", "srgb"), chromedp.WSURLReadTimeout(time.Minute),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil { // waits for its end
-			t.Logf("end the browser: %v", err)
-		}
+	chromium.ctx, chromium.end = ctx, func() {
+		_ = chromedp.Cancel(ctx) // waits for its end
 		cancel()
 		stop()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start the browser: %v", err)
+		_ = os.RemoveAll(profile)
 	}
-	return ctx
+	return chromedp.Do(ctx)
 }
 
 // tab is a page in the browser, with what went wrong in it.
@@ -182,9 +205,12 @@ func (p *tab) quiet(t *testing.T) {
 	p.troubles = nil
 }
 
-// shoot keeps a picture of the whole page for a person to look at.
+// shoot keeps a picture of the whole page for a person to look at, who is not there in CI.
 func (p *tab) shoot(t *testing.T, name string) {
 	t.Helper()
+	if os.Getenv("CI") == "true" {
+		return
+	}
 	picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		t.Fatal(err)

@@ -261,13 +261,10 @@ func (p *partitions) RoundTrip(r *http.Request) (*http.Response, error) {
 // partition of DynamoDB takes 1,000 writes per second, so they must spread evenly.
 func TestBurstSpreadsOverPartitions(t *testing.T) {
 	t.Parallel()
-	users := 20_000
-	if testing.Short() {
-		users = 2_000
-	}
+	const users = 5_000
 	table, spread := newTable(t), &partitions{writes: map[string]int{}}
 	capacity := &dynamo.Capacity{}
-	l := open(t, table, spread, dynamo.Options{Parallel: 64, Capacity: capacity})
+	l := open(t, table, spread, dynamo.Options{Parallel: 64, Capacity: capacity, AttemptTimeout: time.Minute})
 	if n := mustClaim(t, l, claims("org", 0, users)); n != users {
 		t.Fatalf("%d of %d are new", n, users)
 	}

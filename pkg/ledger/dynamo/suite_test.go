@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -10,6 +11,22 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/ledger/dynamo"
 	"github.com/okta-amau/okta-amau/pkg/ledger/ledgertest"
 )
+
+// propertyCases is how many cases of a property an ordinary run tries, each of which is hundreds of requests to DynamoDB Local.
+// SQLite has all the hundred of rapid, whose flag -rapid.checks is for more of them here.
+const propertyCases = "40"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given {
+		if err := flag.Set("rapid.checks", propertyCases); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 func TestConformance(t *testing.T) {
 	table := newTable(t)

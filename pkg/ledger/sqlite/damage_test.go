@@ -274,7 +274,7 @@ func TestInspectionBesideWriters(t *testing.T) {
 				written <- err
 				return
 			}
-			if i%20 == 0 {
+			if i%5 == 0 {
 				if err := checkpoint(path); err != nil {
 					written <- err
 					return
@@ -283,7 +283,7 @@ func TestInspectionBesideWriters(t *testing.T) {
 		}
 		written <- nil
 	}()
-	for range 150 {
+	for range 60 {
 		l, err := sqlite.OpenReadOnly(t.Context(), path, sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)
