@@ -310,7 +310,7 @@ func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
 		reject(Rejected{b.at, b.data, b.err})
 	case !b.lines:
 		d.decodeAt(b.data, b.Line, doc, reject)
-	case !d.apps:
+	default:
 		line, counted := b.Line, 0
 		r, _ := d.lines.Get().(*lineReader)
 		if r == nil {
@@ -324,8 +324,6 @@ func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
 			return len(doc.Events) == events+1 && doc.Kind == KindEvent
 		})
 		d.lines.Put(r)
-	default:
-		d.decodeLines(b.data, b.Line, doc, reject)
 	}
 }
 

@@ -42,6 +42,7 @@ type cursor struct {
 	pos   int
 	step  uint32
 	seen  nameSet
+	count uint32 // of steps: those that were learned since they were made are not for followAVX2
 }
 
 // followAVX2 goes on for as long as there are steps to follow and behind each one a string without
@@ -70,16 +71,16 @@ func (f *forms) widen() {
 // begin makes the cursor ready for the reader's data.
 func (c *cursor) begin(r *lineReader) {
 	if !canFollow || len(r.data) == 0 || len(r.forms.wide) == 0 {
-		c.steps = nil
+		*c = cursor{}
 		return
 	}
-	*c = cursor{data: &r.data[0], last: len(r.data) - followEnd, steps: &r.forms.wide[0], at: &r.found.at}
+	*c = cursor{data: &r.data[0], last: len(r.data) - followEnd, steps: &r.forms.wide[0], at: &r.found.at, count: uint32(len(r.forms.wide))}
 }
 
 // follow passes over what is easy, from the text at pos on, where the step i is to be tried and some
 // names were seen, and returns the same of the text that it came to.
 func (c *cursor) follow(pos int, i uint32, seen nameSet) (int, uint32, nameSet) {
-	if c.steps == nil {
+	if i >= c.count {
 		return pos, i, seen
 	}
 	c.pos, c.step, c.seen = pos, i, seen|alone

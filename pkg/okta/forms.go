@@ -215,7 +215,7 @@ func (p *path) enter(bracket byte, s *step) bool {
 	v := p.next()
 	switch v {
 	case anyValue:
-	case theEvent, theOutcome, theActor, theDebugContext, theDebugData, aTarget:
+	case theEvent, theOutcome, theActor, theDebugContext, theDebugData, theClient, aTarget:
 		if bracket != '{' {
 			return false
 		}

@@ -24,6 +24,8 @@ const (
 	theDebugContext
 	theDebugData
 	theGrantType
+	theClient
+	theClientID
 	theTargets
 	aTarget
 	aTargetType
@@ -38,12 +40,13 @@ const (
 var deciding = map[value]map[string]value{
 	theEvent: {
 		"eventType": theEventType, "uuid": theUUID, "published": thePublished, "outcome": theOutcome, "actor": theActor,
-		"debugContext": theDebugContext, "target": theTargets, "data": theKind, "detail": theKind,
+		"debugContext": theDebugContext, "client": theClient, "target": theTargets, "data": theKind, "detail": theKind,
 	},
 	theOutcome:      {"result": theResult},
 	theActor:        {"type": theActorType, "id": theActorID},
 	theDebugContext: {"debugData": theDebugData},
 	theDebugData:    {"grantType": theGrantType},
+	theClient:       {"id": theClientID},
 	aTarget:         {"type": aTargetType, "id": aTargetID},
 }
 
@@ -163,6 +166,9 @@ func (r *lineReader) decide(e *amau.Event) bool {
 	if !isTime || at[theTargets] != 0 && r.data[at[theTargets]] != 'n' {
 		return false
 	}
+	if r.d.apps {
+		return r.apps(e)
+	}
 	id, ok := r.target()
 	if id != "" {
 		e.Targets = append(e.Targets, amau.Entity{Type: "User", ID: id})
@@ -174,4 +180,36 @@ func (r *lineReader) decide(e *amau.Event) bool {
 		e.Actor.Type = "User"
 	}
 	return ok && r.isObject(theActor)
+}
+
+// apps adds to the event the client, all of the targets and the actor.
+func (r *lineReader) apps(e *amau.Event) (ok bool) {
+	f := &r.found
+	f.nextTarget()
+	if f.count > len(f.targets) || !r.isObject(theActor) {
+		return false
+	}
+	for _, t := range f.targets[:f.count] {
+		target, ok := r.entity(t.kind, t.id)
+		if !ok {
+			return false
+		}
+		if target.Type != "" {
+			e.Targets = append(e.Targets, target)
+		}
+	}
+	if e.Actor, ok = r.entity(f.at[theActorType], f.at[theActorID]); !ok {
+		return false
+	}
+	e.ClientID, ok = r.text(f.at[theClientID])
+	return ok
+}
+
+// entity returns an entity of any type.
+func (r *lineReader) entity(typeAt, idAt int) (n amau.Entity, ok bool) {
+	if n.Type, ok = r.text(typeAt); !ok {
+		return n, false
+	}
+	n.ID, ok = r.text(idAt)
+	return n, ok
 }

@@ -126,7 +126,7 @@ func TestRandomLinesAreReadAlike(t *testing.T) {
 				w.object("", 0)
 				w.text(" \n"[w.rng.IntN(2):]) // sometimes with a space at the end
 			}
-			lines += n
+			lines += 2 * n
 			left += readBoth(t, r, w.line)
 		}
 	}

@@ -49,16 +49,32 @@ var strange = []string{
 	strings.Repeat(`{"a":[`, 2000),
 }
 
-// outcome is what an event or a rejection comes to.
-func outcome(e *amau.Event) string {
-	return fmt.Sprintf("%q %q %s %q %q %q", e.Type, e.UUID, e.Published, e.Result, e.GrantType, e.User())
+// readers are two: one that reads what decides alone, and one that reads applications, too.
+type readers [2]*lineReader
+
+func newReaders() (rs readers) {
+	for i, apps := range []bool{false, true} {
+		rs[i] = &lineReader{d: NewDecoder(nil, apps), forms: newForms()}
+	}
+	return rs
 }
 
-// trained returns a reader that has read the ordinary lines.
-func trained() *lineReader {
-	r := &lineReader{d: NewDecoder(nil, false), forms: newForms()}
-	r.read([]byte(strings.Join(ordinary, "\n")), new(Document), r.scan(new(Document), func(Rejected) {}))
-	return r
+// trained returns readers that have read the ordinary lines.
+func trained() readers {
+	rs := newReaders()
+	for _, r := range rs {
+		r.read([]byte(strings.Join(ordinary, "\n")), new(Document), r.scan(new(Document), func(Rejected) {}))
+	}
+	return rs
+}
+
+// outcome is what an event comes to.
+func (r *lineReader) outcome(e *amau.Event) string {
+	short := fmt.Sprintf("%q %q %s %q %q %q", e.Type, e.UUID, e.Published, e.Result, e.GrantType, e.User())
+	if _, counts := r.d.rules.Lookup(e.Type); r.d.apps && counts && e.Succeeded() && !e.ForMachine() {
+		return fmt.Sprintf("%s %q %q %q", short, e.ClientID, e.Targets, e.Actor)
+	}
+	return short
 }
 
 // scan returns what takes the lines that are left to the scanner.
@@ -72,7 +88,15 @@ func (r *lineReader) scan(doc *Document, reject func(Rejected)) func(begin, end 
 
 // readBoth reads lines in both ways and fails unless they agree. It returns how many lines the
 // fast way left to the scanner.
-func readBoth(t testing.TB, r *lineReader, data []byte) (left int) {
+func readBoth(t testing.TB, rs readers, data []byte) (left int) {
+	t.Helper()
+	for _, r := range rs {
+		left += r.readBoth(t, data)
+	}
+	return left
+}
+
+func (r *lineReader) readBoth(t testing.TB, data []byte) (left int) {
 	t.Helper()
 	var fast, plain Document
 	var fastOut, plainOut []string
@@ -90,7 +114,7 @@ func readBoth(t testing.TB, r *lineReader, data []byte) (left int) {
 		out *[]string
 	}{{&fast, &fastOut}, {&plain, &plainOut}} {
 		for i := range both.doc.Events {
-			*both.out = append(*both.out, outcome(&both.doc.Events[i]))
+			*both.out = append(*both.out, r.outcome(&both.doc.Events[i]))
 		}
 	}
 	if !slices.Equal(fastOut, plainOut) {
@@ -109,13 +133,13 @@ func TestOrdinaryLinesGoTheFastWay(t *testing.T) {
 		"windows": func(s string) string { return s + "\r" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &lineReader{d: NewDecoder(nil, false), forms: newForms()}
+			r := newReaders()
 			var data []byte
 			for _, o := range ordinary {
 				data = append(append(data, line(o)...), '\n')
 			}
-			if left := readBoth(t, r, data); left != len(ordinary) {
-				t.Errorf("of %d forms that were not seen yet %d lines were left to the scanner", len(ordinary), left)
+			if left := readBoth(t, r, data); left != 2*len(ordinary) {
+				t.Errorf("two readers left %d lines of %d forms that were not seen yet to the scanner", left, len(ordinary))
 			}
 			if left := readBoth(t, r, bytes.Repeat(data, 20)); left > 0 {
 				t.Errorf("%d lines of known forms were left to the scanner", left)
@@ -171,7 +195,7 @@ func TestLearningEnds(t *testing.T) {
 		data = fmt.Appendf(data, event, strings.Repeat(fmt.Sprintf(`"name%d":{"n":`, i), 20)+`1`+strings.Repeat("}", 20))
 	}
 	readBoth(t, r, data)
-	if got, limit := r.forms.bytes, maxForms+10_000; got > limit {
+	if got, limit := r[0].forms.bytes, maxForms+10_000; got > limit {
 		t.Errorf("%d bytes were learned, more than %d", got, limit)
 	}
 	if left := readBoth(t, r, []byte(strings.Join(ordinary, "\n")+"\n")); left > 0 {
@@ -208,7 +232,7 @@ func TestDamagedLinesAreReadAlike(t *testing.T) {
 	if testing.Short() {
 		rounds = 2_000
 	}
-	var r *lineReader
+	var r readers
 	for round := range rounds {
 		if round%500 == 0 {
 			r = trained() // it learns from damaged ones, too
