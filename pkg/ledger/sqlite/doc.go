@@ -7,8 +7,7 @@
 // The file is in WAL mode. What [Ledger.Claim] and [Ledger.PutNote] acknowledged has been synced
 // to the disk and survives a killed process and a power failure. Callers that write at the same
 // time share one transaction and one sync (group commit), so a busy receiver's cost is per
-// commit, not per delivery. Tallies are written with the next commit, or a tenth of a second
-// later.
+// commit, not per delivery. Tallies are written within a tenth of a second.
 //
 // On Linux the ledger syncs the log itself (SQLite has synchronous=NORMAL), so that the next
 // commit is made while the last one goes to the disk; elsewhere SQLite does (FULL). So a reader can

@@ -77,3 +77,73 @@ func (l *log) durable(t turn) error {
 	}
 	return nil
 }
+
+// useLog lets the writer sync its commits by itself, once the file is made.
+func (w *writer) useLog(path string) error {
+	w.inherited = hasLog(path)
+	var err error
+	if w.log, err = openLog(path + "-wal"); err != nil || !ownSync {
+		return err
+	}
+	return w.conn.script("PRAGMA synchronous = NORMAL")
+}
+
+// othersDurable returns when nothing that another process committed is on its way to the disk:
+// it may have had as many commits there as there may be.
+func (w *writer) othersDurable(t turn) error {
+	if t.log == nil {
+		return nil
+	}
+	version, _, err := w.conn.one("PRAGMA data_version")
+	if err != nil || version == w.version {
+		return err
+	}
+	w.version = version
+	return w.durable(t)
+}
+
+// moveLog moves the log into the file while nothing else is to be done, after so much that the
+// end of an import would otherwise have to wait for it.
+func (w *writer) moveLog() {
+	if w.large && w.idle() {
+		w.large = false
+		_ = w.conn.script("PRAGMA wal_checkpoint(PASSIVE)") // the log keeps what cannot be moved
+	}
+}
+
+func (w *writer) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue) == 0 && w.syncing == 0
+}
+
+// settle tells the callers of jobs that were committed when they are on the disk, also those that
+// brought nothing new: what was there may have come with the commit before.
+func (w *writer) settle(t turn, jobs []*job) {
+	err := w.durable(t)
+	w.mu.Lock()
+	w.syncing -= len(jobs)
+	w.mu.Unlock()
+	w.log.turns <- t
+	w.finish(jobs, err)
+	w.poke()
+}
+
+// durable returns nil when all that was committed is on the disk. After an error it never does
+// again: the system takes what it could not write for written from then on.
+func (w *writer) durable(t turn) error {
+	err := w.log.durable(t)
+	if err != nil {
+		w.mu.Lock()
+		w.fault = err
+		w.mu.Unlock()
+	}
+	return err
+}
+
+// faulty returns the error after which nothing is written any more.
+func (w *writer) faulty() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fault
+}

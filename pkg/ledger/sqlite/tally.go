@@ -15,8 +15,7 @@ type tallyKey struct {
 	day    string
 }
 
-// Tally implements [amau.Ledger]. The numbers are written with the next commit, or within about
-// a tenth of a second. Other handles see them then, this one at once.
+// Tally implements [amau.Ledger]. The numbers are written within about a tenth of a second. Other handles see them then, this one at once.
 func (l *Ledger) Tally(ctx context.Context, org string, tallies []amau.Tally) error {
 	if err := ctx.Err(); err != nil {
 		return l.failed("write tallies to", err)
@@ -81,6 +80,7 @@ func (w *writer) putBack(tallies map[tallyKey]amau.Tally) {
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
 	nothing := len(w.tallies) == 0
+	w.due = !nothing
 	w.mu.Unlock()
 	if nothing {
 		return nil

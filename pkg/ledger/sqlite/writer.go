@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// tallyDelay is how long tallies wait for a commit that takes them along.
+	// tallyDelay is how long tallies wait, so that not every commit writes their page.
 	tallyDelay = 100 * time.Millisecond
 
 	// maxCommit bounds the claims of one transaction, so that memory is bounded and a small
@@ -52,6 +52,7 @@ type writer struct {
 	// inherited says that the log holds what earlier processes wrote. If the last one ended because
 	// the log could not be synced, that is there to read and yet not on the disk.
 	inherited bool
+	large     bool // the log holds a large commit
 
 	mu      sync.Mutex
 	queue   []*job
@@ -99,16 +100,6 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 	}
 	go w.loop()
 	return w, nil
-}
-
-// useLog lets the writer sync its commits by itself, once the file is made.
-func (w *writer) useLog(path string) error {
-	w.inherited = hasLog(path)
-	var err error
-	if w.log, err = openLog(path + "-wal"); err != nil || !ownSync {
-		return err
-	}
-	return w.conn.script("PRAGMA synchronous = NORMAL")
 }
 
 // prepare makes the connection ready to write. Nothing is changed before it is certain that the
@@ -236,6 +227,7 @@ func (w *writer) loop() {
 			if closing {
 				return
 			}
+			w.moveLog()
 			<-w.wake
 			continue
 		}
@@ -270,39 +262,9 @@ func (w *writer) loop() {
 	}
 }
 
-// settle tells the callers of jobs that were committed when they are on the disk, also those that
-// brought nothing new: what was there may have come with the commit before.
-func (w *writer) settle(t turn, jobs []*job) {
-	err := w.durable(t)
-	w.mu.Lock()
-	w.syncing -= len(jobs)
-	w.mu.Unlock()
-	w.log.turns <- t
-	w.finish(jobs, err)
-	w.poke()
-}
-
-// durable returns nil when all that was committed is on the disk. After an error it never does
-// again: the system takes what it could not write for written from then on.
-func (w *writer) durable(t turn) error {
-	err := w.log.durable(t)
-	if err != nil {
-		w.mu.Lock()
-		w.fault = err
-		w.mu.Unlock()
-	}
-	return err
-}
-
-// faulty returns the error after which nothing is written any more.
-func (w *writer) faulty() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.fault
-}
-
-// take returns the jobs that wait, up to the size of a commit, and the tallies if there is a
-// commit to take them along or they have waited long enough.
+// take returns the jobs that wait, up to the size of a commit, and the tallies if they have
+// waited long enough. Beside commits that are on their way to the disk it takes only as many jobs
+// as those have, or more: groups would become ever smaller.
 func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -315,7 +277,7 @@ func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing b
 		n++
 	}
 	jobs, w.queue = w.queue[:n:n], w.queue[n:]
-	if len(w.tallies) > 0 && (n > 0 || w.due || w.closing) {
+	if len(w.tallies) > 0 && (w.due || w.closing) {
 		tallies, w.tallies, w.due = w.tallies, map[tallyKey]amau.Tally{}, false
 	}
 	w.busy = len(jobs) > 0 || len(tallies) > 0
@@ -376,19 +338,8 @@ func (w *writer) commit(t turn, jobs []*job, tallies map[tallyKey]amau.Tally) (l
 	if err != nil {
 		w.batch.forget()
 	}
+	for _, j := range live {
+		w.large = w.large || len(j.claims) >= bulk
+	}
 	return live, err
-}
-
-// othersDurable returns when nothing that another process committed is on its way to the disk:
-// it may have had as many commits there as there may be.
-func (w *writer) othersDurable(t turn) error {
-	if t.log == nil {
-		return nil
-	}
-	version, _, err := w.conn.one("PRAGMA data_version")
-	if err != nil || version == w.version {
-		return err
-	}
-	w.version = version
-	return w.durable(t)
 }
