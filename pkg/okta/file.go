@@ -142,11 +142,14 @@ func (b *Blocks) nextLines() (*Block, error) {
 		memory = &fresh
 	}
 	b.buf = append((*memory)[:0], b.buf...)
-	for {
+	for searched := 0; ; { // what is before has no newline
 		if len(b.buf) < blockSize {
 			b.more(blockSize - len(b.buf))
 		}
-		cut := bytes.LastIndexByte(b.buf, '\n') + 1
+		cut := 0
+		if last := bytes.LastIndexByte(b.buf[searched:], '\n'); last >= 0 {
+			cut = searched + last + 1
+		}
 		if cut == 0 && b.eof {
 			cut = len(b.buf)
 		}
@@ -163,6 +166,7 @@ func (b *Blocks) nextLines() (*Block, error) {
 		if len(b.buf) > MaxDocument {
 			return b.skipLine()
 		}
+		searched = len(b.buf)
 		b.more(blockSize)
 	}
 }

@@ -11,6 +11,5 @@ func TestLinesAreReadAlikeWithoutAVX2(t *testing.T) {
 	defer func() { canFollow = true }()
 	t.Run("ordinary", TestOrdinaryLinesGoTheFastWay)
 	t.Run("values", TestValuesAreReadAlike)
-	t.Run("alike", TestLinesAreReadAlike)
 	t.Run("damaged", TestDamagedLinesAreReadAlike)
 }

@@ -111,9 +111,9 @@ func (w *lineWriter) object(name string, depth int) {
 
 // TestRandomLinesAreReadAlike mixes what was learned from lines of all kinds.
 func TestRandomLinesAreReadAlike(t *testing.T) {
-	rounds := 100
+	rounds := 20
 	if testing.Short() {
-		rounds = 10
+		rounds = 4
 	}
 	lines, left := 0, 0
 	for round := range rounds {
