@@ -23,8 +23,8 @@ var errDamaged = errors.New("the file is damaged")
 //   - a log that is damaged in the middle: SQLite takes it to end there, as if what was
 //     committed after had never been.
 //
-// Damage in the last transactions of the log, [maxUnsynced] and one more, cannot always be told
-// from a power cut while they were written.
+// Damage in the last two transactions of the log cannot always be told from a power cut while
+// they were written.
 //
 // Only the log is read: closing the file itself would drop the locks that this process may hold
 // on it through SQLite.
@@ -68,11 +68,11 @@ func inspectOnce(path string) (finding, error) {
 	}
 	found := finding{w.salt, w.bad, file.Size()}
 	switch {
-	case w.commits == 0 && w.after <= maxUnsynced: // nothing was ever committed to this log
+	case w.commits == 0 && w.after < 2: // nothing was ever committed to this log
 		return finding{}, nil
 	case file.Size() == 0:
 		return found, fmt.Errorf("it was cut to nothing, while %s-wal beside it has data: %w", path, errDamaged)
-	case w.after > maxUnsynced:
+	case w.after >= 2:
 		return found, fmt.Errorf("the log %s-wal is damaged, at byte %d, before the end of what was committed: %w", path, w.bad, errDamaged)
 	}
 	for page := uint32(file.Size()/w.pageSize) + 1; page <= w.size; page++ {
@@ -128,9 +128,8 @@ func (w *walReader) read() error {
 // frames reads the frames, of which each is checked against the checksum that the one before
 // says: so it shows where a damage ends.
 //
-// What an attempt to commit left that failed can lie after the end, with its one commit. Of more
-// than [maxUnsynced] in a row the first was acknowledged: a transaction is written when all but so
-// many of those before are on the disk.
+// What an attempt to commit left that failed can lie after the end, with its one commit. Two in
+// a row were both acknowledged: a transaction is written when the one before is on the disk.
 func (w *walReader) frames(before [2]uint32, good bool) error {
 	frame := make([]byte, frameHeader+w.pageSize)
 	row := 0

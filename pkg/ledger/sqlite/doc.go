@@ -4,21 +4,11 @@
 //
 // # Durability
 //
-// The file is in WAL mode. What [Ledger.Claim] and [Ledger.PutNote] acknowledged has been synced
-// to the disk and survives a killed process and a power failure. Callers that write at the same
-// time share one transaction and one sync (group commit), so a busy receiver's cost is per
-// commit, not per delivery. Tallies are written within a tenth of a second.
-//
-// On Linux the ledger syncs the log itself (SQLite has synchronous=NORMAL), so that the next
-// commit is made while the last one goes to the disk; elsewhere SQLite does (FULL). So a reader can
-// see a claim some milliseconds before its caller is told that it is there. Of a log that is cut
-// at any place the beginning holds, so whoever writes down what was read, as a close does, is
-// acknowledged only when that is on the disk too. At most two commits are on their way at a time,
-// over all processes.
-//
-// When a sync fails, nothing is acknowledged any more until the ledger is opened again, for the
-// system may then take what it could not write for written. Whoever opens it and writes first
-// moves into the file what is in the log.
+// The file is in WAL mode with synchronous=FULL: what [Ledger.Claim] and [Ledger.PutNote]
+// acknowledged has been synced to the disk and survives a killed process and a power failure.
+// Callers that write at the same time share one transaction and one sync (group commit), so a
+// busy receiver's cost is per commit, not per delivery. Tallies are written within a tenth of a
+// second.
 //
 // # Reading the file
 //

@@ -42,9 +42,6 @@ func isDamage(err error) bool {
 
 // hintOf says what an error of SQLite means for a ledger.
 func hintOf(err error) string {
-	if errors.Is(err, errNotDurable) {
-		return "nothing of this call is acknowledged, and nothing more will be until this program is started again. Look at the disk and at the system's log first"
-	}
 	if errors.Is(err, errDamaged) {
 		return "it was left as it is. Stop all writers, keep a copy of all its files, and restore it from a backup, or import or pull the events again into a new ledger"
 	}
@@ -70,9 +67,6 @@ func hintOf(err error) string {
 // ofOneJob reports whether an error can lie in what one caller wants to write, so that others
 // of the same commit may succeed without it.
 func ofOneJob(err error) bool {
-	if errors.Is(err, errNotDurable) {
-		return false
-	}
 	switch codeOf(err) {
 	case lib.SQLITE_BUSY, lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_NOMEM, lib.SQLITE_PROTOCOL:
 		return false

@@ -104,25 +104,22 @@ func (l *Ledger) Path() string { return l.path }
 
 // Close writes what is pending and releases the file. Calls after the first do nothing.
 //
-// A file that was found damaged, or whose log the disk did not take, is not released before the
-// process ends: SQLite would move the log's content into it and delete the log, which may hold
-// what can still be rescued.
+// A file that was found damaged is not released before the process ends: SQLite would move the
+// log's content into it and delete the log, which may hold what can still be rescued.
 func (l *Ledger) Close() error {
 	l.close.Do(func() {
 		var err error
-		leave := l.damaged.Load()
-		if l.writer != nil {
-			err = l.writer.stop()
-			leave = leave || l.writer.faulty() != nil
-		}
-		if !leave || !hasLog(l.path) {
+		if l.damaged.Load() && hasLog(l.path) {
 			if l.writer != nil {
-				err = errors.Join(err, l.writer.release())
+				l.closed = l.writer.stop()
 			}
-			// The readers go last: the last connection moves the log's content into the file.
-			err = errors.Join(err, l.readers.Close())
+			return
 		}
-		if err != nil {
+		if l.writer != nil {
+			err = l.writer.close()
+		}
+		// The readers go last: the last connection moves the log's content into the file.
+		if err = errors.Join(err, l.readers.Close()); err != nil {
 			l.closed = failed("close the ledger", l.path, err)
 		}
 	})

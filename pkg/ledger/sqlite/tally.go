@@ -15,7 +15,8 @@ type tallyKey struct {
 	day    string
 }
 
-// Tally implements [amau.Ledger]. The numbers are written within about a tenth of a second. Other handles see them then, this one at once.
+// Tally implements [amau.Ledger]. The numbers are written within about a tenth of a second. Other
+// handles see them then, this one at once.
 func (l *Ledger) Tally(ctx context.Context, org string, tallies []amau.Tally) error {
 	if err := ctx.Err(); err != nil {
 		return l.failed("write tallies to", err)

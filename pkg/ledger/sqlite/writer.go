@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -41,15 +42,12 @@ type job struct {
 }
 
 // writer owns the connection that writes. Its goroutine takes all jobs that came while the last
-// commit ran and commits them as one (group commit). While they go to the disk it makes the next
-// commit.
+// commit ran and commits them as one (group commit).
 type writer struct {
-	conn    *conn
-	batch   *batch
-	log     *log
-	version any // of the data after the last commit, as long as no other process has written
+	conn  *conn
+	batch *batch
 
-	// inherited says that the log holds what earlier processes wrote. If the last one ended because
+	// inherited says that the log holds what earlier processes wrote. If one of them ended because
 	// the log could not be synced, that is there to read and yet not on the disk.
 	inherited bool
 	large     bool // the log holds a large commit
@@ -60,8 +58,6 @@ type writer struct {
 	due     bool // the tallies have waited long enough
 	busy    bool // a commit is running
 	closing bool
-	syncing int   // jobs that are committed and on their way to the disk
-	fault   error // a commit is not on the disk: nothing more may be acknowledged
 
 	wake  chan struct{} // has room for one
 	ended chan struct{} // closed when the goroutine has ended
@@ -105,6 +101,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 // prepare makes the connection ready to write. Nothing is changed before it is certain that the
 // file is a ledger, or empty.
 func (w *writer) prepare(path string, made bool) error {
+	w.inherited = hasLog(path)
 	kind, err := identify(w.conn)
 	if err == nil && kind == empty && !made {
 		err = errEmpty
@@ -138,9 +135,6 @@ func (w *writer) prepare(path string, made bool) error {
 	// Where the disk is read-only, this is the first to say so. That it is locked by another
 	// shows that it is not.
 	if err := w.conn.transaction(func() error { return nil }); err != nil && codeOf(err) != lib.SQLITE_BUSY {
-		return err
-	}
-	if err := w.useLog(path); err != nil {
 		return err
 	}
 	return w.batch.attach(w.conn)
@@ -199,13 +193,14 @@ func (w *writer) poke() {
 	}
 }
 
-// release closes the connection, after stop.
-func (w *writer) release() error {
+// close writes what is pending, ends the loop and closes the connection.
+func (w *writer) close() error {
+	err := w.stop()
 	w.batch.detach()
-	return w.conn.close()
+	return errors.Join(err, w.conn.close())
 }
 
-// stop writes what is pending, waits until it is on the disk and ends the loop.
+// stop writes what is pending and ends the loop.
 func (w *writer) stop() error {
 	w.mu.Lock()
 	w.closing = true
@@ -215,41 +210,32 @@ func (w *writer) stop() error {
 	return w.err
 }
 
-// loop commits until the writer is closed and nothing is left, and all of it is on the disk.
+// loop commits until the writer is closed and nothing is left.
 func (w *writer) loop() {
 	defer close(w.ended)
-	defer func() { w.err = errors.Join(w.err, w.log.close(maxUnsynced), w.faulty()) }()
 	for {
-		turn := <-w.log.turns
 		jobs, tallies, closing := w.take()
 		if len(jobs) == 0 && len(tallies) == 0 {
-			w.log.turns <- turn
 			if closing {
 				return
 			}
-			w.moveLog()
+			if w.large { // the end of an import would otherwise have to wait for it
+				w.large = false
+				_, _ = w.moveLog() // the log keeps what cannot be moved
+			}
 			<-w.wake
 			continue
 		}
-		live, err := w.commit(turn, jobs, tallies)
+		err := w.commit(jobs, tallies)
 		if err == nil {
-			w.mu.Lock()
-			w.syncing += len(live)
-			w.mu.Unlock()
-			go w.settle(turn, live)
 			continue
 		}
 		if len(jobs) > 1 && ofOneJob(err) {
 			// One of them cannot be written. Each alone: the others are not harmed.
 			for _, j := range jobs {
-				one, err := w.commit(turn, []*job{j}, nil)
-				if err == nil {
-					err = w.durable(turn)
-				}
-				w.finish(one, err)
+				w.finish([]*job{j}, w.commit([]*job{j}, nil))
 			}
 		}
-		w.log.turns <- turn
 		w.finish(jobs, err)
 		w.putBack(tallies)
 		if len(jobs) == 0 { // only tallies: nobody waits for them, so try again later, unless this was the last chance
@@ -262,15 +248,11 @@ func (w *writer) loop() {
 	}
 }
 
-// take returns the jobs that wait, up to the size of a commit, and the tallies if they have
-// waited long enough. Beside commits that are on their way to the disk it takes only as many jobs
-// as those have, or more: groups would become ever smaller.
+// take returns the jobs that wait, up to the size of a commit, and the tallies if they have waited
+// long enough.
 func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue) < w.syncing {
-		return nil, nil, false
-	}
 	n, size := 0, 0
 	for n < len(w.queue) && (n == 0 || size+len(w.queue[n].claims) <= maxCommit) {
 		size += len(w.queue[n].claims)
@@ -296,12 +278,11 @@ func (w *writer) finish(jobs []*job, err error) {
 	}
 }
 
-// commit writes the jobs and tallies in one transaction, and returns those whose callers still
-// wait: they may be told when it is on the disk. A crash before leaves all of it or nothing.
-func (w *writer) commit(t turn, jobs []*job, tallies map[tallyKey]amau.Tally) (live []*job, err error) {
-	if err := w.faulty(); err != nil {
-		return nil, err
-	}
+// commit writes the jobs and tallies in one transaction. Without an error they are on the disk,
+// and the callers know. A crash before the commit returns leaves all of it or nothing, and
+// nobody was told that it is there.
+func (w *writer) commit(jobs []*job, tallies map[tallyKey]amau.Tally) error {
+	live := jobs[:0:0]
 	for _, j := range jobs {
 		if err := j.ctx.Err(); err != nil { // its caller is gone
 			w.finish([]*job{j}, err)
@@ -310,18 +291,20 @@ func (w *writer) commit(t turn, jobs []*job, tallies map[tallyKey]amau.Tally) (l
 		live = append(live, j)
 	}
 	if len(live) == 0 && len(tallies) == 0 {
-		return nil, nil
+		return nil
 	}
 	if w.inherited {
-		if err := w.conn.script("PRAGMA wal_checkpoint(PASSIVE)"); err != nil { // in the file, which this syncs, it is
-			return nil, fmt.Errorf("move the log into the file: %w", err)
+		done, err := w.moveLog()
+		if err != nil {
+			return fmt.Errorf("move the log into the file: %w", err)
 		}
-		w.inherited = false
+		w.inherited = !done // else somebody is reading what is older: with the next commit
 	}
-	err = w.conn.transaction(func() error {
-		if err := w.othersDurable(t); err != nil {
-			return err
-		}
+	size := 0
+	for _, j := range live {
+		size += len(j.claims)
+	}
+	err := w.conn.transaction(func() error {
 		if err := w.batch.insert(w.conn, live); err != nil {
 			return err
 		}
@@ -337,9 +320,18 @@ func (w *writer) commit(t turn, jobs []*job, tallies map[tallyKey]amau.Tally) (l
 	})
 	if err != nil {
 		w.batch.forget()
+		return err
 	}
-	for _, j := range live {
-		w.large = w.large || len(j.claims) >= bulk
-	}
-	return live, err
+	w.large = w.large || size >= bulk
+	w.finish(live, nil)
+	return nil
+}
+
+// moveLog moves the log into the file, which is then synced, and says whether that was all of it.
+func (w *writer) moveLog() (all bool, err error) {
+	err = w.conn.query("PRAGMA wal_checkpoint(PASSIVE)", nil, func(row []sqldriver.Value) error {
+		all = len(row) == 3 && row[1] == row[2] // pages in the log, and those that were moved
+		return nil
+	})
+	return all, err
 }

@@ -357,3 +357,21 @@ func TestDamagedPages(t *testing.T) {
 		t.Errorf("claims were taken, error %v", err)
 	}
 }
+
+// TestALargeCommitIsMovedAtOnce: what an import writes is moved into the file while it reads on,
+// so that its end need not wait for all of it.
+func TestALargeCommitIsMovedAtOnce(t *testing.T) {
+	l := newLedger(t, Options{})
+	claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, 2*bulk)
+	if _, err := l.Claim(t.Context(), claims); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the log being moved", func() bool {
+		info, err := os.Stat(l.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size() > 1<<20
+	})
+	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(claims))
+}
