@@ -82,7 +82,9 @@ func (d *Decoder) decode(data []byte, doc *Document) error {
 		end, err = d.object(&s, i, doc)
 	case i < len(data) && data[i] == '[':
 		doc.Kind = KindPage
-		end = s.array(i, func(at int) int { return d.element(&s, at, doc) })
+		r := d.reader(data)
+		end = s.array(i, func(at int) int { return d.element(&s, at, doc, r) })
+		r.release(&d.events)
 	default:
 		if end = s.value(i); end >= 0 {
 			err = ErrNotOkta
@@ -99,7 +101,11 @@ func (d *Decoder) decode(data []byte, doc *Document) error {
 
 // element decodes one element of an array: usually a LogEvent, but whole deliveries and
 // envelopes are taken too.
-func (d *Decoder) element(s *scanner, at int, doc *Document) int {
+func (d *Decoder) element(s *scanner, at int, doc *Document, r *lineReader) int {
+	end, known := r.event(at, doc)
+	if end >= 0 {
+		return end
+	}
 	if s.data[at] != '{' {
 		end := s.value(at)
 		if end >= 0 {
@@ -107,8 +113,12 @@ func (d *Decoder) element(s *scanner, at int, doc *Document) int {
 		}
 		return end
 	}
+	events := len(doc.Events)
 	end, err := d.object(s, at, doc)
 	if end >= 0 {
+		if !known && err == nil && doc.Kind == KindEvent && len(doc.Events) == events+1 {
+			r.learn(at, end)
+		}
 		doc.Kind = KindPage
 		if err != nil {
 			doc.reject(s.data[at:end], err)
@@ -190,8 +200,27 @@ func (d *Decoder) data(s *scanner, i int, doc *Document, delivers *bool) int {
 		if value >= len(s.data) || s.data[value] != '[' {
 			return s.value(value)
 		}
-		return s.array(value, func(at int) int { return d.add(s, at, doc) })
+		r := d.reader(s.data)
+		defer r.release(&d.events)
+		return s.array(value, func(at int) int {
+			end, known := r.event(at, doc)
+			if end >= 0 {
+				return end
+			}
+			events := len(doc.Events)
+			if end = d.add(s, at, doc); end >= 0 && !known && len(doc.Events) == events+1 {
+				r.learn(at, end)
+			}
+			return end
+		})
 	})
+}
+
+// reader returns a reader of the events in a document.
+func (d *Decoder) reader(data []byte) *lineReader {
+	r := d.events.Get().(*lineReader)
+	r.begin(data)
+	return r
 }
 
 // add decodes the LogEvent at i into doc and returns the index after it.

@@ -316,10 +316,7 @@ func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
 		d.decodeAt(b.data, b.Line, doc, reject)
 	default:
 		line, counted := b.Line, 0
-		r, _ := d.lines.Get().(*lineReader)
-		if r == nil {
-			r = &lineReader{d: d, forms: newForms()}
-		}
+		r := d.lines.Get().(*lineReader)
 		r.read(b.data, doc, func(begin, end int) (event bool) {
 			line += bytes.Count(b.data[counted:begin], []byte("\n"))
 			counted = begin
@@ -327,7 +324,7 @@ func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
 			d.decodeLines(b.data[begin:end], line, doc, reject)
 			return len(doc.Events) == events+1 && doc.Kind == KindEvent
 		})
-		d.lines.Put(r)
+		r.release(&d.lines)
 	}
 }
 

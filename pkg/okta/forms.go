@@ -26,6 +26,7 @@ type forms struct {
 	wide   []wideStep        // the steps in another form, of some lines ago
 	behind int               // how many lines ago that is
 	path   path
+	end    string // what ends an event: nothing, or a newline
 }
 
 // step leads from one place to the next.
@@ -46,8 +47,8 @@ const (
 )
 
 // newForms returns forms with one place, from which nothing leads on, and a step 0 for none.
-func newForms() forms {
-	return forms{steps: make([]step, 1), places: make([]uint32, 1), byPath: map[string]uint32{"": 0}}
+func newForms(end string) forms {
+	return forms{end: end, steps: make([]step, 1), places: make([]uint32, 1), byPath: map[string]uint32{"": 0}}
 }
 
 // learn learns the form of a line, which is an event as the scanner says, without its newline. It
@@ -96,7 +97,7 @@ func (f *forms) learn(line []byte) {
 		f.path.named = false
 		next, begin, i = step{}, end, end
 	}
-	next.text, next.value = string(line[begin:])+"\n", theEnd
+	next.text, next.value = string(line[begin:])+f.end, theEnd
 	f.add(append(steps, taught{next, ""}))
 }
 

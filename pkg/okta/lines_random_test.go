@@ -1,7 +1,10 @@
 package okta
 
 import (
+	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -134,4 +137,62 @@ func TestRandomLinesAreReadAlike(t *testing.T) {
 	if left > lines*9/10 {
 		t.Error("nearly all lines were left to the scanner: this shows nothing")
 	}
+}
+
+// TestRandomDocumentsAreReadAlike does so with deliveries and pages of such events.
+func TestRandomDocumentsAreReadAlike(t *testing.T) {
+	rounds := 20
+	if testing.Short() {
+		rounds = 4
+	}
+	for round := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(round), 10))
+		w := &lineWriter{rng: rng}
+		for _, apps := range []bool{false, true} {
+			fast, plain := NewDecoder(nil, apps), NewDecoder(nil, apps)
+			plain.events.New = func() any {
+				r := &lineReader{d: plain, forms: newForms("")}
+				r.forms.lines = maxLines + 1 // it learns nothing
+				return r
+			}
+			for range 200 {
+				w.line = w.line[:0]
+				w.text(pick(w, []string{"[", `{"eventType":"com.okta.event_hook","data":{"events":[`}))
+				for range 1 + rng.IntN(5) {
+					if w.odd(50) {
+						w.text(pick(w, []string{"null,", "[],", `{"eventType":"com.okta.event_hook","data":{"events":[]}},`, "{},"}))
+					}
+					if w.odd(3) {
+						w.text(pick(w, ordinary))
+					} else {
+						w.object("", 0)
+					}
+					w.text(pick(w, []string{",", " , ", ",\n"}))
+				}
+				w.line = bytes.TrimRight(w.line, ", \n")
+				w.text(map[byte]string{'[': "]", '{': "]}}"}[w.line[0]])
+				if w.odd(20) {
+					w.line = w.line[:rng.IntN(len(w.line))]
+				}
+				if got, want := documentText(fast, w.line), documentText(plain, w.line); got != want {
+					t.Fatalf("%s\nread fast\n%s\nby the scanner\n%s", w.line, got, want)
+				}
+			}
+		}
+	}
+}
+
+// documentText is what a document comes to.
+func documentText(d *Decoder, data []byte) string {
+	var doc Document
+	err := d.Decode(data, &doc)
+	r := &lineReader{d: d}
+	lines := []string{fmt.Sprint(doc.Kind, err)}
+	for i := range doc.Events {
+		lines = append(lines, r.outcome(&doc.Events[i]))
+	}
+	for _, reject := range doc.Rejects {
+		lines = append(lines, fmt.Sprintf("%d %s %v", reject.Index, reject.Raw, reject.Err))
+	}
+	return strings.Join(lines, "\n")
 }

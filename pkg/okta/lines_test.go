@@ -54,7 +54,7 @@ type readers [2]*lineReader
 
 func newReaders() (rs readers) {
 	for i, apps := range []bool{false, true} {
-		rs[i] = &lineReader{d: NewDecoder(nil, apps), forms: newForms()}
+		rs[i] = &lineReader{d: NewDecoder(nil, apps), forms: newForms("\n")}
 	}
 	return rs
 }

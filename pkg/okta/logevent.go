@@ -15,7 +15,8 @@ import (
 type Decoder struct {
 	rules *amau.Rules
 	apps  bool
-	lines sync.Pool // :: *lineReader, with what each learned
+
+	lines, events sync.Pool // :: *lineReader, of lines and of events in documents, with what each learned
 }
 
 // NewDecoder returns a decoder for the event types of rules; nil means [amau.DefaultRules].
@@ -25,7 +26,10 @@ func NewDecoder(rules *amau.Rules, apps bool) *Decoder {
 	if rules == nil {
 		rules = amau.DefaultRules()
 	}
-	return &Decoder{rules: rules, apps: apps}
+	d := &Decoder{rules: rules, apps: apps}
+	d.lines.New = func() any { return &lineReader{d: d, forms: newForms("\n")} }
+	d.events.New = func() any { return &lineReader{d: d, forms: newForms("")} }
+	return d
 }
 
 // DecodeEvent decodes one LogEvent into e, whose strings then share data's memory; the
