@@ -44,7 +44,8 @@ endif
 test: ## everything that a change must pass: checks, then all tests with the race detector, on the real local services
 	scripts/tools $(TEST_TOOLS)
 	$(MAKE) --no-print-directory lint
-	CGO_ENABLED=1 go test -race $(RACE_NOT) -vet=off -shuffle=on -count=1 -timeout 20m ./...
+	@# More packages at a time than there are processors, for many wait; lint has done what -vet would.
+	CGO_ENABLED=1 go test -race $(RACE_NOT) -vet=off -p 4 -shuffle=on -count=1 -timeout 20m ./...
 
 .PHONY: test-quick
 test-quick: ## go test ./..., with what is installed; tests that miss a program are skipped

@@ -307,9 +307,10 @@ func (h killedHooks) VerifyEventHook(ctx context.Context, id string) (out okta.E
 	return out, err
 }
 
-// traffic is an org that delivers a sign-in every five seconds to a site.
+// traffic is an org that delivers a sign-in to a site now and then.
 type traffic struct {
 	t       *testing.T
+	every   time.Duration // between two sign-ins: 20 s, for each takes a commit to the disk
 	org     *oktatest.Org
 	site    *hookSite
 	client  *okta.Client
@@ -322,7 +323,7 @@ type traffic struct {
 func newTraffic(t *testing.T) *traffic {
 	t.Helper()
 	clock := oktatest.NewClock(time.Now())
-	tr := &traffic{t: t, site: newHookSite(t, clock)}
+	tr := &traffic{t: t, every: 20 * time.Second, site: newHookSite(t, clock)}
 	tr.org = oktatest.New(oktatest.Config{Clock: clock, Tokens: []string{"token"}, Receiver: tr.site, Limits: map[string]int{"api": 1e6}})
 	var err error
 	tr.client, err = okta.NewClient(okta.ClientConfig{OrgURL: tr.org.Start(t), Credentials: okta.Credentials{Token: "token"}, Now: clock.Now, Sleep: clock.Sleep})
@@ -354,7 +355,7 @@ func (tr *traffic) tick() {
 // sleep lets time pass, with its deliveries.
 func (tr *traffic) sleep(ctx context.Context, d time.Duration) error {
 	for end := tr.org.Clock.Now().Add(d); tr.org.Clock.Now().Before(end) && ctx.Err() == nil; {
-		tr.org.Clock.Advance(5 * time.Second)
+		tr.org.Clock.Advance(tr.every)
 		tr.tick()
 	}
 	return ctx.Err()
@@ -418,6 +419,7 @@ func (tr *traffic) done(what string) {
 
 func TestRotationUnderTraffic(t *testing.T) {
 	tr := newTraffic(t)
+	tr.every = 5 * time.Second
 	began := tr.org.Clock.Now()
 	if err := tr.rotate(&killer{at: -1}, nil); err != nil {
 		t.Fatal(err)

@@ -8,9 +8,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,16 +74,27 @@ func (s *stack) deploy(extra string) {
 	s.run(sam, "deploy", "--config-file", filepath.Join(s.root, "samconfig.toml"), "--template-file", filepath.Join(s.build(), "template.yaml"), "--stack-name", s.name, "--no-confirm-changeset",
 		"--parameter-overrides", parameters+" "+extra)
 	s.out, s.resource = map[string]string{}, map[string]string{}
-	var outputs []struct{ OutputKey, OutputValue string }
-	must(s.t, json.Unmarshal(s.run(sam, "list", "stack-outputs", "--stack-name", s.name, "--output", "json"), &outputs))
-	for _, o := range outputs {
+	var stacks struct {
+		Outputs []struct{ OutputKey, OutputValue string } `xml:"DescribeStacksResult>Stacks>member>Outputs>member"`
+	}
+	s.cloudformation("DescribeStacks", &stacks)
+	for _, o := range stacks.Outputs {
 		s.out[o.OutputKey] = o.OutputValue
 	}
-	var resources []struct{ LogicalResourceId, PhysicalResourceId string }
-	must(s.t, json.Unmarshal(s.run(sam, "list", "resources", "--stack-name", s.name, "--output", "json"), &resources))
-	for _, r := range resources {
+	var resources struct {
+		Resources []struct{ LogicalResourceId, PhysicalResourceId string } `xml:"DescribeStackResourcesResult>StackResources>member"`
+	}
+	s.cloudformation("DescribeStackResources", &resources)
+	for _, r := range resources.Resources {
 		s.resource[r.LogicalResourceId] = r.PhysicalResourceId
 	}
+}
+
+// cloudformation asks about the stack; sam list would be two more programs to start.
+func (s *stack) cloudformation(action string, answer any) {
+	s.t.Helper()
+	query := url.Values{"Action": {action}, "Version": {"2010-05-15"}, "StackName": {s.name}}
+	must(s.t, xml.Unmarshal(s.call("cloudformation", http.MethodPost, "/?"+query.Encode(), "", ""), answer))
 }
 
 // env is the environment of the tools and of the command: the emulator is their AWS.
