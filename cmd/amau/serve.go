@@ -95,7 +95,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 		return err
 	}
 	defer listeners.close() // a listener that is served is closed by then, and closing it again does nothing
-	store, err := a.openStore(ctx, toWrite)
+	store, err := a.openStore(ctx, toReceive)
 	if err != nil {
 		return err
 	}

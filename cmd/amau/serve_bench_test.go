@@ -94,7 +94,7 @@ func benchBodies(b *testing.B, kind string) [][]byte {
 func benchHook(b *testing.B) http.Handler {
 	b.Helper()
 	dir := b.TempDir()
-	store, err := sqlite.Open(b.Context(), filepath.Join(dir, "amau.db"), sqlite.Options{})
+	store, err := sqlite.Open(b.Context(), filepath.Join(dir, "amau.db"), sqlite.Options{Receiver: true})
 	must(b, err)
 	b.Cleanup(func() { must(b, store.Close()) })
 	contract, err := amau.NewContract(nil, "", nil)

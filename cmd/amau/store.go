@@ -19,9 +19,10 @@ import (
 type storeMode int
 
 const (
-	toRead   storeMode = iota // it must be there; nothing is created
-	toChange                  // it must be there, and is written to
-	toWrite                   // an SQLite ledger is created when it is not there
+	toRead    storeMode = iota // it must be there; nothing is created
+	toChange                   // it must be there, and is written to
+	toWrite                    // an SQLite ledger is created when it is not there
+	toReceive                  // the same, for deliveries that somebody waits for
 )
 
 // The two kinds of ledger, as --store names them.
@@ -53,8 +54,11 @@ func (a *app) openStore(ctx context.Context, mode storeMode) (amau.Store, error)
 
 // openSQLite opens the ledger in a file; only to write does it make one.
 func openSQLite(ctx context.Context, path string, mode storeMode) (amau.Store, error) {
-	if mode == toWrite {
+	switch mode {
+	case toWrite:
 		return sqlite.Open(ctx, path, sqlite.Options{})
+	case toReceive:
+		return sqlite.Open(ctx, path, sqlite.Options{Receiver: true})
 	}
 	// Opened for reading first: that makes no file, and says what the file is if no ledger.
 	l, err := sqlite.OpenReadOnly(ctx, path, sqlite.Options{})

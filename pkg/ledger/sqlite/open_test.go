@@ -308,3 +308,50 @@ func TestOpenReadOnlyWhereNothingMayBeWritten(t *testing.T) {
 		t.Errorf("opened to write: error %v", err)
 	}
 }
+
+// TestReceiversLogIsReady: a receiver's log has its full length at once and does not outgrow it by
+// much, and what is in it counts when the receiver is gone, as do the zeros behind it not.
+func TestReceiversLogIsReady(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "amau.db")
+	l, err := sqlite.Open(t.Context(), path, sqlite.Options{Receiver: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLedger(t, l)
+	size := func() int64 {
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	if before < 32<<20 || before > 40<<20 {
+		t.Errorf("the log has %d bytes at first", before)
+	}
+	claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, 600)
+	for i := 0; i < len(claims); i += 20 {
+		if _, err := l.Claim(t.Context(), claims[i:i+20]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := size(); after != before {
+		t.Errorf("the log has grown from %d to %d bytes", before, after)
+	}
+	left := filepath.Join(t.TempDir(), "amau.db")
+	copyFile(t, path, left)
+	copyFile(t, path+"-wal", left+"-wal")
+	again := open(t, left)
+	defer closeLedger(t, again)
+	ledgertest.Check(t, again, "acme", ledgertest.ModelOf(claims))
+
+	// Damage in its middle is found as in any other.
+	copyFile(t, path+"-wal", left+"-copy-wal")
+	copyFile(t, path, left+"-copy")
+	if err := writeAt(left+"-copy-wal", sevens(100), 20*frame); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := sqlite.Open(t.Context(), left+"-copy", sqlite.Options{Receiver: true}); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("%v, error %v", l, err)
+	}
+}

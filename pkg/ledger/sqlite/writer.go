@@ -5,6 +5,7 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ const (
 	// checkpointPages is how long the log grows, in pages, before a commit moves it into the
 	// file: 64 MB. The longer, the more often a page was rewritten meanwhile and is moved once.
 	checkpointPages = 16384
+
+	// receiverPages is the same for a receiver, whose log is made as long in advance: 32 MB.
+	receiverPages = 8192
 )
 
 // errClosed is the error of a write to a closed ledger.
@@ -88,7 +92,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 		return nil, errors.Join(fmt.Errorf("the driver's connections are of an unknown kind, %T", raw), raw.Close())
 	}
 	w.conn = &conn{Conn: rc}
-	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(path, made) }); err != nil {
+	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(path, o, made) }); err != nil {
 		if isDamage(err) && hasLog(path) { // see Ledger.Close
 			return nil, errors.Join(err, w.conn.release())
 		}
@@ -100,7 +104,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 
 // prepare makes the connection ready to write. Nothing is changed before it is certain that the
 // file is a ledger, or empty.
-func (w *writer) prepare(path string, made bool) error {
+func (w *writer) prepare(path string, o Options, made bool) error {
 	w.inherited = hasLog(path)
 	kind, err := identify(w.conn)
 	if err == nil && kind == empty && !made {
@@ -119,11 +123,15 @@ func (w *writer) prepare(path string, made bool) error {
 	if mode != "wal" {
 		return fmt.Errorf("the file system offers no write-ahead log (journal mode %v); keep the ledger on a local disk", mode)
 	}
+	pages := checkpointPages
+	if o.Receiver {
+		pages = receiverPages
+	}
 	for _, pragma := range []string{
 		"synchronous = FULL",
 		"cache_size = -65536", // KiB: the pages of a large import, so that each is written once
 		"temp_store = MEMORY",
-		fmt.Sprintf("wal_autocheckpoint = %d", checkpointPages),
+		fmt.Sprintf("wal_autocheckpoint = %d", pages),
 	} {
 		if err := w.conn.script("PRAGMA " + pragma); err != nil {
 			return err
@@ -134,10 +142,37 @@ func (w *writer) prepare(path string, made bool) error {
 	}
 	// Where the disk is read-only, this is the first to say so. That it is locked by another
 	// shows that it is not.
-	if err := w.conn.transaction(func() error { return nil }); err != nil && codeOf(err) != lib.SQLITE_BUSY {
+	err = w.conn.transaction(func() error {
+		if o.Receiver {
+			lengthen(path+"-wal", walHeader+(receiverPages+receiverPages/32)*(frameHeader+pageSize))
+		}
+		return nil
+	})
+	if err != nil && codeOf(err) != lib.SQLITE_BUSY {
 		return err
 	}
 	return w.batch.attach(w.conn)
+}
+
+// lengthen makes the log so long, with zeros behind what it holds. To SQLite nothing is there: it
+// knows its own by salt and checksum, and leaves old bytes there itself. Nobody else may write to the log
+// meanwhile. It need not succeed: where the disk has no room the log stays as it is.
+//
+// Closing the file drops no lock: SQLite has none on the log.
+func lengthen(log string, size int64) {
+	f, err := os.OpenFile(log, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() >= size {
+		return
+	}
+	_, err = f.WriteAt(make([]byte, size-info.Size()), info.Size())
+	if err = errors.Join(err, f.Sync()); err != nil {
+		_ = f.Truncate(info.Size())
+	}
 }
 
 // retryBusy repeats f while the file is locked, or another process is making it: where several
