@@ -80,7 +80,8 @@ func (w *writer) putBack(tallies map[tallyKey]amau.Tally) {
 // flush writes the tallies that wait, and waits until they are there.
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
-	nothing := len(w.tallies) == 0
+	// A commit that is running may have taken them along, and gives them back when it fails.
+	nothing := len(w.tallies) == 0 && !w.busy
 	w.due = !nothing
 	w.mu.Unlock()
 	if nothing {

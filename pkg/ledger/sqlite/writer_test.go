@@ -179,6 +179,45 @@ func TestOneCallersErrorIsNotTheOthers(t *testing.T) {
 	}
 }
 
+// What a commit that is running, and may fail, has taken along is seen by this handle at once all the same.
+func TestTalliesOfARunningCommitAreSeen(t *testing.T) {
+	l := newLedger(t, Options{})
+	if err := l.Tally(t.Context(), "acme", []amau.Tally{{Source: amau.FromHook, Day: "2026-01-15", Events: 7}}); err != nil {
+		t.Fatal(err)
+	}
+	l.writer.mu.Lock()
+	l.writer.due = true
+	l.writer.mu.Unlock()
+	bad := errors.New("bad")
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		err := l.writer.do(t.Context(), &job{run: func(*conn) error {
+			close(began)
+			<-goOn
+			return bad
+		}})
+		if !errors.Is(err, bad) {
+			t.Errorf("the running commit: error %v", err)
+		}
+	})
+	<-began
+	seen := make(chan []amau.Tally, 1)
+	group.Go(func() {
+		tallies, err := l.Tallies(t.Context(), "acme", "2026-01-15", "2026-01-15")
+		if err != nil {
+			t.Error(err)
+		}
+		seen <- tallies
+	})
+	await(t, "the reader waiting or done", func() bool { return l.writer.waiting() == 1 || len(seen) == 1 })
+	close(goOn)
+	group.Wait()
+	if tallies := <-seen; len(tallies) != 1 || tallies[0].Events != 7 {
+		t.Errorf("tallies %+v", tallies)
+	}
+}
+
 func TestCallerLeavesWhenItsContextEnds(t *testing.T) {
 	l := newLedger(t, Options{})
 	var group sync.WaitGroup
