@@ -15,8 +15,17 @@ ARCH ?= arm64
 TEST_TOOLS := cc staticcheck dynamodb-local sam ministack chromium
 BENCH_TOOLS := dynamodb-local duckdb sam ministack
 
+# More packages at a time than there are processors, for many wait. make lint does what -vet would.
+GO_TEST := CGO_ENABLED=1 go test -vet=off -p 4 -shuffle=on -count=1 -timeout 20m
+
 # SQLite is translated C, ten times as slow with the race detector, which has nothing to find in it: it knows no goroutines.
 RACE_NOT := -gcflags='modernc.org/...=-race=false'
+
+# What has no use for the detector at all: packages without goroutines, and tests of PLAIN_IN that compute for long in one, or
+# count allocations, of which it makes more. scripts/scripts_test.go sees to it that each of them is run.
+PLAIN := ./pkg/chart ./pkg/report ./pkg/statement
+PLAIN_IN := ./pkg/amau ./pkg/okta
+PLAIN_TESTS := ^(TestForecastBacktest|TestYearsTileTime|TestPeriodsEqualTheModel|TestAllocations|TestReadTooLongLine|TestLinesAreReadAlike|TestLinesAreReadAlikeWithoutAVX2|TestDamagedLinesAreReadAlike|TestRandomLinesAreReadAlike)$$
 
 FUNCTIONS := HookFunction DrainFunction ReportFunction PullFunction
 
@@ -41,11 +50,12 @@ endif
 	$(MAKE) --no-print-directory -C infra/arch/$(ARCH) -f ../../../functions/Makefile $@ ARTIFACTS_DIR=$(CURDIR)/dist/$*
 
 .PHONY: test
-test: ## everything that a change must pass: checks, then all tests with the race detector, on the real local services
+test: ## everything that a change must pass: checks, then all tests, with the race detector, on the real local services
 	scripts/tools $(TEST_TOOLS)
 	$(MAKE) --no-print-directory lint
-	@# More packages at a time than there are processors, for many wait; lint has done what -vet would.
-	CGO_ENABLED=1 go test -race $(RACE_NOT) -vet=off -p 4 -shuffle=on -count=1 -timeout 20m ./...
+	$(GO_TEST) $(PLAIN)
+	$(GO_TEST) -run '$(PLAIN_TESTS)' $(PLAIN_IN)
+	$(GO_TEST) -race $(RACE_NOT) -skip '$(PLAIN_TESTS)' $$(go list ./... | grep -v $(PLAIN:./%=-e '/%$$'))
 
 .PHONY: test-quick
 test-quick: ## go test ./..., with what is installed; tests that miss a program are skipped

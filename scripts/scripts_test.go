@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -429,6 +430,31 @@ func TestMakeFunctions(t *testing.T) {
 	}
 	if status, out := run(t, dir, nil, "make", "build-HookFunction", "ARCH=mips"); status == 0 || !strings.Contains(out, "use arm64 or x86_64") {
 		t.Errorf("another architecture: status %d, %s", status, out)
+	}
+}
+
+// What make test leaves out with the race detector it runs without, and that has no goroutines.
+func TestWhatRunsWithoutTheRaceDetector(t *testing.T) {
+	setting := func(name string) string {
+		status, out := run(t, "..", nil, "make", "-s", "--eval", "print: ; @echo '$("+name+")'", "print")
+		if status != 0 || strings.TrimSpace(out) == "" {
+			t.Fatalf("%s: status %d, %q", name, status, out)
+		}
+		return strings.TrimSpace(out)
+	}
+	for _, dir := range strings.Fields(setting("PLAIN")) {
+		if status, out := run(t, "..", nil, "grep", "-nE", "--include=*.go", "--exclude=*_test.go", "-r", `go func|\.Go\(|\bgo [a-z]+[.(]`, dir); status != 1 {
+			t.Errorf("%s: status %d\n%s", dir, status, out)
+		}
+	}
+	names := strings.Split(strings.Trim(setting("PLAIN_TESTS"), "^()$"), "|")
+	in := strings.Fields(setting("PLAIN_IN"))
+	for _, name := range names {
+		status, out := run(t, "..", nil, "grep", "-rl", "--include=*_test.go", "--exclude-dir=.tools", "func "+name+"(", ".")
+		files := strings.Fields(out)
+		if status != 0 || len(files) != 1 || !slices.Contains(in, filepath.Dir(files[0])) && !slices.Contains(in, "./"+filepath.Dir(files[0])) {
+			t.Errorf("%s is in %q, want it once, in one of %s", name, files, in)
+		}
 	}
 }
 
