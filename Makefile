@@ -18,9 +18,6 @@ BENCH_TOOLS := dynamodb-local duckdb sam ministack
 # More packages at a time than there are processors, for many wait. make lint does what -vet would.
 GO_TEST := CGO_ENABLED=1 go test -vet=off -p 4 -shuffle=on -count=1 -timeout 20m
 
-# SQLite is translated C, ten times as slow with the race detector, which has nothing to find in it: it knows no goroutines.
-RACE_NOT := -gcflags='modernc.org/...=-race=false'
-
 # What has no use for the detector at all: packages without goroutines, and tests of PLAIN_IN that compute for long in one, or
 # count allocations, of which it makes more. scripts/scripts_test.go sees to it that each of them is run.
 PLAIN := ./pkg/chart ./pkg/report ./pkg/statement
@@ -55,7 +52,7 @@ test: ## everything that a change must pass: checks, then all tests, with the ra
 	$(MAKE) --no-print-directory lint
 	$(GO_TEST) $(PLAIN)
 	$(GO_TEST) -run '$(PLAIN_TESTS)' $(PLAIN_IN)
-	$(GO_TEST) -race $(RACE_NOT) -skip '$(PLAIN_TESTS)' $$(go list ./... | grep -v $(PLAIN:./%=-e '/%$$'))
+	$(GO_TEST) -race -skip '$(PLAIN_TESTS)' $$(go list ./... | grep -v $(PLAIN:./%=-e '/%$$'))
 
 .PHONY: test-quick
 test-quick: ## go test ./..., with what is installed; tests that miss a program are skipped
