@@ -201,8 +201,7 @@ func (f *Fold) enter(t time.Time) {
 
 // tallyOf returns the tally of the day in UTC that holds t.
 func (f *Fold) tallyOf(t time.Time) *Tally {
-	const secondsPerDay = 24 * 60 * 60
-	day := floorDiv(int(t.Unix()), secondsPerDay)
+	day := dayOf(t)
 	if f.tally >= 0 && day == f.day {
 		return &f.batch.Tallies[f.tally]
 	}
@@ -214,4 +213,10 @@ func (f *Fold) tallyOf(t time.Time) *Tally {
 	}
 	f.day, f.tally = day, n
 	return &f.batch.Tallies[n]
+}
+
+// dayOf returns the day in UTC that holds t, in days since 1970.
+func dayOf(t time.Time) int {
+	const secondsPerDay = 24 * 60 * 60
+	return floorDiv(int(t.Unix()), secondsPerDay)
 }

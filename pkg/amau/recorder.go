@@ -184,18 +184,23 @@ func (b *Batch) settle(isNew []bool) {
 	for i := range b.Tallies {
 		b.Tallies[i].NewClaims = 0
 	}
+	known := Tally{} // of the last claim: the next is likely of the same source and day
+	day, at := 0, -1
 	for i, fresh := range isNew {
 		if !fresh {
 			continue
 		}
 		b.Summary.New++
-		if c := &b.Claims[i]; c.Meter == Total {
-			day := c.Published.UTC().Format(time.DateOnly)
-			for j := range b.Tallies {
-				if b.Tallies[j].Day == day && b.Tallies[j].Source == c.Source {
-					b.Tallies[j].NewClaims++
-				}
-			}
+		c := &b.Claims[i]
+		if c.Meter != Total {
+			continue
+		}
+		if d := dayOf(c.Published); at < 0 || d != day || c.Source != known.Source {
+			known = Tally{Source: c.Source, Day: c.Published.UTC().Format(time.DateOnly)}
+			day, at = d, slices.IndexFunc(b.Tallies, func(t Tally) bool { return t.Day == known.Day && t.Source == known.Source })
+		}
+		if at >= 0 {
+			b.Tallies[at].NewClaims++
 		}
 	}
 }

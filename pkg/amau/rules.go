@@ -35,8 +35,8 @@ type Rule struct {
 // Rules are the event types that count. They are data: see rules.csv for the default ones.
 type Rules struct {
 	list   []Rule
-	byType map[string]Rule
-	meters []Meter // in order of first appearance, then Total
+	byType ruleIndex // of list
+	meters []Meter   // in order of first appearance, then Total
 }
 
 //go:embed rules.csv
@@ -75,7 +75,7 @@ func ParseRules(r io.Reader) (*Rules, error) {
 	if !slices.Equal(head, []string{"event_type", "meter", "hook"}) {
 		return nil, fmt.Errorf("the rules' header is %q, not event_type,meter,hook: %w", strings.Join(head, ","), ErrBadInput)
 	}
-	rules := &Rules{byType: map[string]Rule{}}
+	rules := &Rules{}
 	for {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
@@ -93,6 +93,7 @@ func ParseRules(r io.Reader) (*Rules, error) {
 		return nil, fmt.Errorf("the rules name no event type: %w", ErrBadInput)
 	}
 	rules.meters = append(rules.meters, Total)
+	rules.byType = newRuleIndex(rules.list)
 	return rules, nil
 }
 
@@ -113,7 +114,7 @@ func (r *Rules) add(eventType string, meter Meter, hook string) error {
 	case hook != "yes" && hook != "no":
 		return fmt.Errorf("hook is %q, not yes or no: %w", hook, ErrBadInput)
 	}
-	if _, twice := r.byType[eventType]; twice {
+	if r.has(eventType) {
 		return fmt.Errorf("event type %s is named twice: %w", eventType, ErrBadInput)
 	}
 	class := slices.Index(r.meters, meter)
@@ -125,8 +126,12 @@ func (r *Rules) add(eventType string, meter Meter, hook string) error {
 	}
 	rule := Rule{Type: eventType, Meter: meter, Hook: hook == "yes", bit: totalBit << (class + 1)}
 	r.list = append(r.list, rule)
-	r.byType[eventType] = rule
 	return nil
+}
+
+// has reports whether a rule of the type is in the list so far.
+func (r *Rules) has(eventType string) bool {
+	return slices.ContainsFunc(r.list, func(rule Rule) bool { return rule.Type == eventType })
 }
 
 // All returns the rules in the order of the table.
@@ -135,8 +140,10 @@ func (r *Rules) All() []Rule { return slices.Clone(r.list) }
 // Lookup returns the rule of an event type. The rule's Type owns its memory, so it may be kept
 // where the event's own string may not.
 func (r *Rules) Lookup(eventType string) (Rule, bool) {
-	rule, ok := r.byType[eventType]
-	return rule, ok
+	if i := r.byType.find(r.list, eventType); i >= 0 {
+		return r.list[i], true
+	}
+	return Rule{}, false
 }
 
 // Meters returns the classes in the order of the table, then [Total].
@@ -168,7 +175,7 @@ func (v Verdict) String() string {
 // Judge applies the rules and exclusions to e. When the verdict is [Counts], rule is the one
 // that applied and user is the Okta user id.
 func (r *Rules) Judge(e *Event, x *Exclusions) (v Verdict, rule Rule, user string) {
-	rule, ok := r.byType[e.Type]
+	rule, ok := r.Lookup(e.Type)
 	switch {
 	case !ok:
 		return OtherType, Rule{}, ""
