@@ -61,7 +61,7 @@ func TestPayloads(t *testing.T) {
 		if failed := strings.Join(invoke(t, h, c.name), " "); failed != c.failed {
 			t.Errorf("%s: %q failed, want %q", c.name, failed, c.failed)
 		}
-		n, err := h.ledger.Count(t.Context(), "default", "2026-03-15T00:00:00Z", amau.Total)
+		n, err := amau.CountOne(t.Context(), h.ledger, "default", "2026-03-15T00:00:00Z", amau.Total)
 		if err != nil || n != c.total {
 			t.Errorf("after %s there are %d claims, want %d (%v)", c.name, n, c.total, err)
 		}

@@ -31,7 +31,7 @@ func invoke(t *testing.T, h *handler, name string) response {
 
 func count(t *testing.T, h *handler, meter amau.Meter) int64 {
 	t.Helper()
-	n, err := h.ledger.Count(t.Context(), "default", "2026-03-15T00:00:00Z", meter)
+	n, err := amau.CountOne(t.Context(), h.ledger, "default", "2026-03-15T00:00:00Z", meter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func TestSchedule(t *testing.T) {
 	}
 	total := func() int64 {
 		t.Helper()
-		n, err := h.ledger.Count(t.Context(), "default", h.Contract.PeriodOf(time.Now().Add(-time.Hour)).Key(), amau.Total)
+		n, err := amau.CountOne(t.Context(), h.ledger, "default", h.Contract.PeriodOf(time.Now().Add(-time.Hour)).Key(), amau.Total)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func (r *Report) grounds(ctx context.Context, store Store, rules *Rules) (*groun
 	}
 	e.began, _ = r.began(recorded)
 	for _, p := range r.otherPeriods(recorded) {
-		users, err := store.Count(ctx, r.Org, p.Key(), Total)
+		users, err := CountOne(ctx, store, r.Org, p.Key(), Total)
 		if err != nil {
 			return nil, fmt.Errorf("count period %s: %w", p, err)
 		}

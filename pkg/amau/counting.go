@@ -56,22 +56,31 @@ func (n *counter) count(ctx context.Context, p Period, meters []Meter, bySource 
 	if known {
 		c.LostByHook = new(int64)
 	}
+	var plain []Meter // that only their number is asked of
 	for _, m := range meters {
-		var count, lost int64
-		var err error
-		switch some, _ := n.rules.hookOn(m); {
+		some, _ := n.rules.hookOn(m)
+		switch {
 		case m == Total:
-			continue
 		case some && known:
-			count, lost, err = countLost(ctx, n.store, n.rules, n.org, p, m, since)
+			count, lost, err := countLost(ctx, n.store, n.rules, n.org, p, m, since)
+			if err != nil {
+				return PeriodCount{}, err
+			}
 			*c.LostByHook += lost
+			c.Counts[m] = count
 		default:
-			count, err = n.store.Count(ctx, n.org, p.Key(), m)
+			plain = append(plain, m)
 		}
-		if err != nil {
-			return PeriodCount{}, err
-		}
-		c.Counts[m] = count
+	}
+	if len(plain) == 0 {
+		return c, nil
+	}
+	counts, err := n.store.Count(ctx, n.org, p.Key(), plain...)
+	if err != nil {
+		return PeriodCount{}, err
+	}
+	for i, m := range plain {
+		c.Counts[m] = counts[i]
 	}
 	return c, nil
 }

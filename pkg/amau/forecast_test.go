@@ -32,8 +32,8 @@ func (f *figures) CountBySource(_ context.Context, _, period string, _ amau.Mete
 	return map[amau.Source]int64{amau.FromPull: f.users[period]}, nil
 }
 
-func (f *figures) Count(_ context.Context, _, period string, _ amau.Meter) (int64, error) {
-	return f.users[period], nil
+func (f *figures) Count(_ context.Context, _, period string, meters ...amau.Meter) ([]int64, error) {
+	return slices.Repeat([]int64{f.users[period]}, len(meters)), nil
 }
 
 // month is one month of a simulated business.

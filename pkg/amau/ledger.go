@@ -41,11 +41,11 @@ type Notes interface {
 type Store interface {
 	Ledger
 
-	// Count returns the number of claims on a meter in a period, named by [Period.Key]. It sees
-	// every claim that was acknowledged before.
-	Count(ctx context.Context, org, period string, meter Meter) (int64, error)
+	// Count returns the number of claims on each of the meters in a period, named by [Period.Key].
+	// It sees every claim that was acknowledged before.
+	Count(ctx context.Context, org, period string, meters ...Meter) ([]int64, error)
 
-	// CountBySource returns the same number by the source of the evidence; absent sources are 0.
+	// CountBySource returns the number on one meter by the source of the evidence; absent sources are 0.
 	CountBySource(ctx context.Context, org, period string, meter Meter) (map[Source]int64, error)
 
 	// Claims yields the claims on a meter in a period in the order of [CompareUserKeys]. An
@@ -62,4 +62,13 @@ type Store interface {
 	// Close releases what the store holds, after making pending tallies durable. The claims
 	// need no Close.
 	Close() error
+}
+
+// CountOne returns the number of claims on a meter in a period, see [Store].
+func CountOne(ctx context.Context, s Store, org, period string, meter Meter) (int64, error) {
+	counts, err := s.Count(ctx, org, period, meter)
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
 }

@@ -133,13 +133,18 @@ func (m *memory) NotesWith(ctx context.Context, org, prefix string) iter.Seq2[am
 	}
 }
 
-func (m *memory) Count(ctx context.Context, org, period string, meter amau.Meter) (int64, error) {
-	bySource, err := m.countBySource(ctx, "count", org, period, meter)
-	var sum int64
-	for _, n := range bySource {
-		sum += n
+func (m *memory) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
+	counts := make([]int64, len(meters))
+	for i, meter := range meters {
+		bySource, err := m.countBySource(ctx, "count", org, period, meter)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range bySource {
+			counts[i] += n
+		}
 	}
-	return sum, err
+	return counts, nil
 }
 
 func (m *memory) CountBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {

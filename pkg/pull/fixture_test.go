@@ -96,12 +96,18 @@ func (m *memory) NotesWith(_ context.Context, org, prefix string) iter.Seq2[amau
 	}
 }
 
-func (m *memory) Count(ctx context.Context, org, period string, meter amau.Meter) (n int64, err error) {
-	bySource, err := m.CountBySource(ctx, org, period, meter)
-	for _, c := range bySource {
-		n += c
+func (m *memory) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
+	counts := make([]int64, len(meters))
+	for i, meter := range meters {
+		bySource, err := m.CountBySource(ctx, org, period, meter)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range bySource {
+			counts[i] += n
+		}
 	}
-	return n, err
+	return counts, nil
 }
 
 func (m *memory) CountBySource(_ context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
@@ -220,7 +226,7 @@ func (w *world) log(eventType string, ages ...time.Duration) {
 // count returns the number of claims on a meter in the period of the clock's now.
 func (w *world) count(meter amau.Meter) int64 {
 	w.t.Helper()
-	n, err := w.store.Count(w.t.Context(), orgName, w.recorder.Contract.PeriodOf(w.org.Clock.Now()).Key(), meter)
+	n, err := amau.CountOne(w.t.Context(), w.store, orgName, w.recorder.Contract.PeriodOf(w.org.Clock.Now()).Key(), meter)
 	w.must(err)
 	return n
 }

@@ -332,7 +332,7 @@ func TestAMonthOfTraffic(t *testing.T) {
 
 	period := m.recorder.Contract.PeriodOf(monthBegins)
 	for meter, people := range m.truth {
-		n, err := m.ledger.Count(t.Context(), orgName, period.Key(), meter)
+		n, err := amau.CountOne(t.Context(), m.ledger, orgName, period.Key(), meter)
 		if err != nil || n != int64(len(people)) {
 			t.Errorf("%s: counted %d, want %d (%v)", meter, n, len(people), err)
 		}

@@ -244,7 +244,7 @@ func (w *world) countAll(meter amau.Meter) (n int64) {
 	periods, err := amau.RecordedPeriods(w.t.Context(), w.store, orgName)
 	w.must(err)
 	for _, p := range periods {
-		c, err := w.store.Count(w.t.Context(), orgName, p.Key(), meter)
+		c, err := amau.CountOne(w.t.Context(), w.store, orgName, p.Key(), meter)
 		w.must(err)
 		n += c
 	}

@@ -258,7 +258,7 @@ func TestSoakWholePath(t *testing.T) {
 		}
 		p.drain()
 		for _, meter := range []amau.Meter{amau.Session, amau.Total} {
-			n, err := p.store.Count(t.Context(), "path", "2026-03-01T00:00:00Z", meter)
+			n, err := amau.CountOne(t.Context(), p.store, "path", "2026-03-01T00:00:00Z", meter)
 			if err != nil || n != int64(len(sent)) {
 				t.Errorf("%d users on %s, want %d, error %v", n, meter, len(sent), err)
 			}

@@ -163,7 +163,7 @@ func (d *sampledDay) mustHoldCounts(t testing.TB, table string) {
 	l := open(t, table, nil, dynamo.Options{})
 	for _, meter := range []amau.Meter{amau.Session, amau.SSO, amau.API, amau.Total} {
 		s := ledgertest.Scope{Period: d.claims[0].Period, Meter: meter}
-		n, err := l.Count(t.Context(), "org", s.Period, meter)
+		n, err := amau.CountOne(t.Context(), l, "org", s.Period, meter)
 		if err != nil || n != want.Count(s) || n == 0 {
 			t.Errorf("%s: counted %d, want %d, error %v", meter, n, want.Count(s), err)
 		}

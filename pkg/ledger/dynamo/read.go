@@ -28,16 +28,24 @@ func (s scope) query(shard int) *dynamodb.QueryInput {
 	}
 }
 
-// Count implements [amau.Store]. It reads the shards at the same time.
-func (l *Ledger) Count(ctx context.Context, org, period string, meter amau.Meter) (int64, error) {
+// Count implements [amau.Store]. It reads one meter after the other, the shards of each at the same time.
+func (l *Ledger) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
+	counts := make([]int64, len(meters))
+	for i, meter := range meters {
+		var err error
+		if counts[i], err = l.count(ctx, scope{org, period, meter}); err != nil {
+			return nil, fmt.Errorf("count claims in table %s: %w", l.table, err)
+		}
+	}
+	return counts, nil
+}
+
+func (l *Ledger) count(ctx context.Context, s scope) (int64, error) {
 	var total atomic.Int64
-	err := l.queryShards(ctx, scope{org, period, meter}, func(in *dynamodb.QueryInput) {
+	err := l.queryShards(ctx, s, func(in *dynamodb.QueryInput) {
 		in.Select = types.SelectCount
 	}, func(page *dynamodb.QueryOutput) { total.Add(int64(page.Count)) })
-	if err != nil {
-		return 0, fmt.Errorf("count claims in table %s: %w", l.table, err)
-	}
-	return total.Load(), nil
+	return total.Load(), err
 }
 
 // CountBySource implements [amau.Store]. It costs what Count costs.

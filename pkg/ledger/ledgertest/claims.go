@@ -192,7 +192,7 @@ func (s *suite) otherHandlesSeeClaims() {
 		}
 		claims := MakeClaims(s.org, january, amau.Total, i, 1)
 		s.claim(a, claims)
-		if n, err := b.Count(s.Context(), s.org, january, amau.Total); err != nil || n != int64(i+1) {
+		if n, err := amau.CountOne(s.Context(), b, s.org, january, amau.Total); err != nil || n != int64(i+1) {
 			s.Fatalf("the other handle counts %d (%v) after %d were acknowledged", n, err, i+1)
 		}
 		if isNew := s.claim(b, claims); isNew[0] {

@@ -52,9 +52,12 @@ type wrong struct {
 	found    func(map[amau.UserKey]amau.Evidence)
 }
 
-func (w *wrong) Count(ctx context.Context, org, period string, meter amau.Meter) (int64, error) {
-	n, err := w.Store.Count(ctx, org, period, meter)
-	return n + w.count, err
+func (w *wrong) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
+	counts, err := w.Store.Count(ctx, org, period, meters...)
+	for i := range counts {
+		counts[i] += w.count
+	}
+	return counts, err
 }
 
 func (w *wrong) CountBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
@@ -167,7 +170,7 @@ func TestFaulty(t *testing.T) {
 			if _, err := l.PutNote(ctx, "acme", amau.Note{Name: "n"}); errors.Is(err, ledgertest.ErrFault) != fails {
 				t.Errorf("PutNote: error %v", err)
 			}
-			n, err := store.Count(t.Context(), "acme", period, amau.Total)
+			n, err := amau.CountOne(t.Context(), store, "acme", period, amau.Total)
 			if err != nil || n != test.claims {
 				t.Errorf("%d claims are there, want %d, error %v", n, test.claims, err)
 			}

@@ -99,7 +99,7 @@ func Check(t TB, store amau.Store, org string, want Model) {
 }
 
 func checkScope(ctx context.Context, store amau.Store, org string, s Scope, users []amau.UserKey, want Model) error {
-	n, err := store.Count(ctx, org, s.Period, s.Meter)
+	n, err := amau.CountOne(ctx, store, org, s.Period, s.Meter)
 	if err != nil || n != int64(len(users)) {
 		return fmt.Errorf("count %d (error %v), want %d", n, err, len(users))
 	}

@@ -103,7 +103,7 @@ func (s *suite) claimsEndEarly() {
 		s.ok(err)
 		if n++; n == 10 {
 			s.claim(l, MakeClaims(s.org, february, amau.Total, 0, 2))
-			if n, err := l.Count(s.Context(), s.org, february, amau.Total); err != nil || n != 2 {
+			if n, err := amau.CountOne(s.Context(), l, s.org, february, amau.Total); err != nil || n != 2 {
 				s.Fatalf("count while reading: %d, %v", n, err)
 			}
 		}
@@ -141,7 +141,7 @@ func (s *suite) find() {
 func (s *suite) nothingThere() {
 	l := s.open()
 	Check(s, l, s.org, Model{})
-	if n, err := l.Count(s.Context(), s.org, january, amau.Total); err != nil || n != 0 {
+	if n, err := amau.CountOne(s.Context(), l, s.org, january, amau.Total); err != nil || n != 0 {
 		s.Errorf("count %d, error %v", n, err)
 	}
 	by, err := l.CountBySource(s.Context(), s.org, january, amau.Total)
@@ -175,7 +175,7 @@ func (s *suite) readWhenCancelled() {
 		}
 	}
 	s.within("reading with an ended context", func() {
-		_, err := l.Count(ctx, s.org, january, amau.Total)
+		_, err := amau.CountOne(ctx, l, s.org, january, amau.Total)
 		fails("Count", err)
 		_, err = l.CountBySource(ctx, s.org, january, amau.Total)
 		fails("CountBySource", err)

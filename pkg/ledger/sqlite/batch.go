@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	sqlite "modernc.org/sqlite"
-	"modernc.org/sqlite/vtab"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
@@ -17,37 +16,52 @@ import (
 // batchModule is the name of the virtual table's module.
 const batchModule = "amau_batch"
 
-// batch gives the claims of one commit to SQLite as the rows of a virtual table, so that one
-// statement writes them all: INSERT … SELECT … FROM batch. Binding the columns of each row to a
-// prepared statement, however many rows it has, takes 1.3 to 2 times as long (BenchmarkInsert).
-// The rows come in the order of the primary key, so that each page is visited once.
+// batch gives the claims of one commit to SQLite as the rows of a virtual table, a row for each
+// user and month, so that one statement writes them all: INSERT … SELECT … FROM batch. Binding the
+// columns of each row to a prepared statement takes longer, those of a hundred as long, without telling
+// which claims are new (BenchmarkInsert). The rows come in the order of the primary key, so that each
+// page is visited once.
 //
-// Which of them were new is told by SQLite's hook that runs before each row that is really
-// inserted: then the row that the cursor stands on is new.
+// What was claimed before is found by the write itself: where the row is there, SQLite calls
+// [batch.anyNew], and [batch.allMore] if something has to be added to it.
 type batch struct {
-	scopes  map[amau.ClaimID]uint32 // :: scope (User is zero) -> id in the table scope
-	types   map[string]int64        // :: event type -> id in the table event_type
-	sources map[string]int64        // :: source -> id in the table source
-	rows    []batchRow
-	order   []place // of rows, by scope and user
-	at      int     // the cursor's place in order
-	active  bool
+	scopes   map[scopeKey]uint32   // :: -> id in the table scope
+	meterIDs map[amau.Meter]uint32 // :: -> id in the table meter
+	types    map[string]uint32     // :: event type -> id in the table event_type
+	sources  map[string]uint32     // :: source -> id in the table source
+
+	events []batchEvent
+	bits   []uint32 // of the claims' meters, in the order of events
+	order  []place  // of events, by scope and user
+	at, to int      // the cursor's row: the events from at to before to in order, which are of one user and month
+	meters uint32   // all that the row claims, as bits
+	text   []byte   // memory for more
 }
 
-// batchRow is a claim on its way into the table.
-type batchRow struct {
-	user                amau.UserKey
-	uuid                string
-	published, recorded driver.Value
-	source, kind        int64
-	isNew               *bool
+// scopeKey is what the rows of a scope share.
+type scopeKey struct {
+	org, period string
+	block       uint32
 }
 
-// place says where a row stands, with what usually decides its order.
+// metersPerBlock is how many meters have their bits in one row.
+const metersPerBlock = 32
+
+// batchEvent is an event on its way into the table: the claims of a user and month that it made.
+type batchEvent struct {
+	*amau.Claim         // the first one
+	isNew        []bool // for each claim
+	bits         int    // where the claims' begin in the batch's
+	user         amau.UserKey
+	meters       uint32 // all of their bits
+	source, kind uint32 // ids
+}
+
+// place says where an event stands, with what usually decides its order.
 type place struct {
 	prefix uint64 // see orderOf
 	scope  uint32
-	row    uint32
+	event  uint32
 }
 
 func newBatch() *batch {
@@ -58,20 +72,19 @@ func newBatch() *batch {
 
 // forget forgets ids that a transaction read or made and took back.
 func (b *batch) forget() {
-	b.scopes, b.types, b.sources = map[amau.ClaimID]uint32{}, map[string]int64{}, map[string]int64{}
+	b.scopes, b.meterIDs, b.types, b.sources = map[scopeKey]uint32{}, map[amau.Meter]uint32{}, map[string]uint32{}, map[string]uint32{}
+}
+
+// register makes known to the driver what attach and insertBatch need.
+func (b *batch) register(d *sqlite.Driver) error {
+	return errors.Join(
+		d.RegisterModule(batchModule, b),
+		d.RegisterScalarFunction("any_new", 1, b.anyNew),
+		d.RegisterScalarFunction("all_more", 2, b.allMore))
 }
 
 // attach makes the virtual table on the connection that writes.
 func (b *batch) attach(c *conn) error {
-	hooks, ok := c.Conn.(sqlite.HookRegisterer)
-	if !ok {
-		return fmt.Errorf("the driver's connections (%T) have no hooks", c.Conn)
-	}
-	hooks.RegisterPreUpdateHook(func(sqlite.SQLitePreUpdateData) {
-		if b.active && b.at < len(b.order) {
-			*b.rows[b.order[b.at].row].isNew = true
-		}
-	})
 	return c.script("CREATE VIRTUAL TABLE temp.batch USING " + batchModule)
 }
 
@@ -79,9 +92,10 @@ func (b *batch) attach(c *conn) error {
 func (b *batch) detach() { *b = batch{} }
 
 // OR ROLLBACK: SQLite need not keep copies of the pages for taking back this statement alone.
-const insertBatch = `INSERT OR ROLLBACK INTO claim (scope, user, source, type, published, recorded, uuid)
-SELECT scope, user, source, type, published, recorded, uuid FROM batch WHERE true
-ON CONFLICT DO NOTHING`
+const insertBatch = `INSERT OR ROLLBACK INTO user_month (scope, user, meters, first, source, type, published, recorded, uuid, more)
+SELECT scope, user, meters, first, source, type, published, recorded, uuid, more FROM batch WHERE true
+ON CONFLICT (scope, user) DO UPDATE SET meters = user_month.meters | excluded.meters, more = all_more(user_month.meters, user_month.more)
+WHERE any_new(user_month.meters)`
 
 // insert writes the jobs' claims and says in each job which were new. Of equal claims the first
 // is new.
@@ -91,16 +105,18 @@ func (b *batch) insert(c *conn, jobs []*job) error {
 	for _, j := range jobs {
 		n += len(j.claims)
 	}
-	b.rows, b.order = slices.Grow(b.rows, n), slices.Grow(b.order, n)
+	b.events, b.order, b.bits = slices.Grow(b.events, n), slices.Grow(b.order, n), slices.Grow(b.bits, n)
 	for _, j := range jobs {
 		j.isNew = make([]bool, len(j.claims))
-		for i := range j.claims {
-			if err := b.add(c, &j.claims[i], &j.isNew[i]); err != nil {
+		for rest := j.claims; len(rest) > 0; {
+			n, err := b.add(c, rest, j.isNew[len(j.claims)-len(rest):])
+			if err != nil {
 				return err
 			}
+			rest = rest[n:]
 		}
 	}
-	if len(b.rows) == 0 {
+	if len(b.events) == 0 {
 		return nil
 	}
 	slices.SortFunc(b.order, func(x, y place) int {
@@ -110,9 +126,8 @@ func (b *batch) insert(c *conn, jobs []*job) error {
 		case x.prefix != y.prefix:
 			return cmp.Compare(x.prefix, y.prefix)
 		}
-		return cmp.Or(amau.CompareUserKeys(b.rows[x.row].user, b.rows[y.row].user), cmp.Compare(x.row, y.row))
+		return cmp.Or(amau.CompareUserKeys(b.events[x.event].user, b.events[y.event].user), cmp.Compare(x.event, y.event))
 	})
-	b.active = true
 	_, err := c.exec(insertBatch)
 	return err
 }
@@ -120,58 +135,81 @@ func (b *batch) insert(c *conn, jobs []*job) error {
 // reset empties the batch. It keeps the memory of an ordinary commit for the next one, but
 // nothing of the callers' memory.
 func (b *batch) reset() {
-	b.active = false
-	if cap(b.rows) > bulk {
-		b.rows, b.order = nil, nil
+	if cap(b.events) > maxKept {
+		b.events, b.order, b.bits = nil, nil, nil
 		return
 	}
-	clear(b.rows)
-	b.rows, b.order = b.rows[:0], b.order[:0]
+	clear(b.events)
+	b.events, b.order, b.bits = b.events[:0], b.order[:0], b.bits[:0]
 }
 
-// add adds a claim to the batch, with numbers for its texts.
-func (b *batch) add(c *conn, claim *amau.Claim, isNew *bool) error {
-	scope, err := b.scope(c, claim)
+// maxKept is for how many claims a batch keeps memory, 100 bytes each.
+const maxKept = 1 << 16
+
+// add adds the first of the claims to the batch, with numbers for its texts, and those behind it
+// that the same event made. It returns how many that are.
+func (b *batch) add(c *conn, claims []amau.Claim, isNew []bool) (n int, err error) {
+	first := &claims[0]
+	e := batchEvent{Claim: first, bits: len(b.bits), user: first.User}
+	block := uint32(0)
+	for ; n < len(claims); n++ {
+		claim := &claims[n]
+		if n > 0 && (claim.User != first.User || claim.Period != first.Period || claim.Org != first.Org || claim.Evidence != first.Evidence) {
+			break
+		}
+		meter, err := nameID(c, "meter", b.meterIDs, claim.Meter)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			block = meter / metersPerBlock
+		} else if meter/metersPerBlock != block {
+			break
+		}
+		bit := uint32(1) << (meter % metersPerBlock)
+		e.meters |= bit
+		b.bits = append(b.bits, bit)
+	}
+	e.isNew = isNew[:n]
+	scope, err := b.scope(c, scopeKey{first.Org, first.Period, block})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	row := batchRow{user: claim.User, uuid: claim.UUID, published: storedTime(claim.Published), recorded: storedTime(claim.Recorded), isNew: isNew}
-	if row.kind, err = nameID(c, "event_type", b.types, claim.Type); err != nil {
-		return err
+	if e.kind, err = nameID(c, "event_type", b.types, first.Type); err != nil {
+		return 0, err
 	}
-	if row.source, err = nameID(c, "source", b.sources, string(claim.Source)); err != nil {
-		return err
+	if e.source, err = nameID(c, "source", b.sources, string(first.Source)); err != nil {
+		return 0, err
 	}
-	b.order = append(b.order, place{orderOf(claim.User), scope, uint32(len(b.rows))})
-	b.rows = append(b.rows, row)
-	return nil
+	b.order = append(b.order, place{orderOf(first.User), scope, uint32(len(b.events))})
+	b.events = append(b.events, e)
+	return n, nil
 }
 
-// scope returns the number of the claim's org, period and meter.
-func (b *batch) scope(c *conn, claim *amau.Claim) (uint32, error) {
-	id := amau.ClaimID{Org: claim.Org, Period: claim.Period, Meter: claim.Meter}
-	if n, ok := b.scopes[id]; ok {
-		return n, nil
+// scope returns the number of what rows share.
+func (b *batch) scope(c *conn, key scopeKey) (uint32, error) {
+	if id, ok := b.scopes[key]; ok {
+		return id, nil
 	}
-	n, err := idOf(c,
-		"INSERT INTO scope (org, period, meter) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-		"SELECT id FROM scope WHERE org = ? AND period = ? AND meter = ?", id.Org, id.Period, string(id.Meter))
+	id, err := idOf(c,
+		"INSERT INTO scope (org, period, block) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		"SELECT id FROM scope WHERE org = ? AND period = ? AND block = ?", key.org, key.period, int64(key.block))
 	if err != nil {
-		return 0, fmt.Errorf("number the scope %s: %w", claim, err)
+		return 0, fmt.Errorf("number the scope %s %s: %w", key.org, key.period, err)
 	}
-	if n <= 0 || n > math.MaxUint32 {
-		return 0, fmt.Errorf("the scope %s has the number %d", claim, n)
+	if len(b.scopes) >= maxNames {
+		clear(b.scopes)
 	}
-	b.scopes[id] = uint32(n)
-	return uint32(n), nil
+	b.scopes[key] = id
+	return id, nil
 }
 
-// nameID returns the id of a name in the table event_type or source.
-func nameID(c *conn, table string, ids map[string]int64, name string) (int64, error) {
+// nameID returns the id of a name in one of the tables of names.
+func nameID[Name ~string](c *conn, table string, ids map[Name]uint32, name Name) (uint32, error) {
 	if id, ok := ids[name]; ok {
 		return id, nil
 	}
-	id, err := idOf(c, "INSERT INTO "+table+" (name) VALUES (?) ON CONFLICT DO NOTHING", "SELECT id FROM "+table+" WHERE name = ?", name)
+	id, err := idOf(c, "INSERT INTO "+table+" (name) VALUES (?) ON CONFLICT DO NOTHING", "SELECT id FROM "+table+" WHERE name = ?", string(name))
 	if err != nil {
 		return 0, fmt.Errorf("number a name in %s: %w", table, err)
 	}
@@ -187,7 +225,7 @@ func nameID(c *conn, table string, ids map[string]int64, name string) (int64, er
 const maxNames = 10_000
 
 // idOf returns the id that read finds, after insert made it if there was none.
-func idOf(c *conn, insert, read string, args ...driver.Value) (int64, error) {
+func idOf(c *conn, insert, read string, args ...driver.Value) (uint32, error) {
 	id, ok, err := c.one(read, args...)
 	if err == nil && !ok {
 		if _, err = c.exec(insert, args...); err == nil {
@@ -198,10 +236,10 @@ func idOf(c *conn, insert, read string, args ...driver.Value) (int64, error) {
 		return 0, err
 	}
 	n, ok := id.(int64)
-	if !ok {
+	if !ok || n <= 0 || n > math.MaxUint32 {
 		return 0, fmt.Errorf("an id is %v", id)
 	}
-	return n, nil
+	return uint32(n), nil
 }
 
 // orderOf returns a number that orders most user keys as [amau.CompareUserKeys] does: the first
@@ -227,66 +265,4 @@ func rank(digit uint64) uint64 {
 		return 0
 	}
 	return 37 // _
-}
-
-// The batch as a virtual table: a module with one table that has one cursor at a time.
-
-// Create implements [vtab.Module].
-func (b *batch) Create(ctx vtab.Context, _ []string) (vtab.Table, error) {
-	return b, ctx.Declare("CREATE TABLE batch (scope, user, source, type, published, recorded, uuid)")
-}
-
-// Connect implements [vtab.Module].
-func (b *batch) Connect(ctx vtab.Context, args []string) (vtab.Table, error) {
-	return b.Create(ctx, args)
-}
-
-// BestIndex implements [vtab.Table]: there is only the whole table, in its order.
-func (b *batch) BestIndex(*vtab.IndexInfo) error { return nil }
-
-// Open implements [vtab.Table].
-func (b *batch) Open() (vtab.Cursor, error) { return b, nil }
-
-// Disconnect implements [vtab.Table].
-func (b *batch) Disconnect() error { return nil }
-
-// Destroy implements [vtab.Table].
-func (b *batch) Destroy() error { return nil }
-
-// Filter implements [vtab.Cursor]: it begins a scan.
-func (b *batch) Filter(int, string, []vtab.Value) error { b.at = 0; return nil }
-
-// Next implements [vtab.Cursor].
-func (b *batch) Next() error { b.at++; return nil }
-
-// Eof implements [vtab.Cursor].
-func (b *batch) Eof() bool { return b.at >= len(b.order) }
-
-// Rowid implements [vtab.Cursor].
-func (b *batch) Rowid() (int64, error) { return int64(b.at), nil }
-
-// Close implements [vtab.Cursor].
-func (b *batch) Close() error { return nil }
-
-// Column implements [vtab.Cursor].
-func (b *batch) Column(col int) (vtab.Value, error) {
-	place := b.order[b.at]
-	row := &b.rows[place.row]
-	switch col {
-	case 0:
-		return int64(place.scope), nil
-	case 1:
-		return row.user.String(), nil
-	case 2:
-		return row.source, nil
-	case 3:
-		return row.kind, nil
-	case 4:
-		return row.published, nil
-	case 5:
-		return row.recorded, nil
-	case 6:
-		return row.uuid, nil
-	}
-	return nil, errors.New("no such column")
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"sync"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
@@ -20,7 +21,7 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 	}
 	isNew := make([]bool, len(claims))
 	// The writer works on a copy: it may be at it when ctx has ended and the caller is gone.
-	j := &job{claims: make([]amau.Claim, 0, len(claims))}
+	j := &job{claims: l.copies.take(len(claims))}
 	var at []int // where the copies stand in claims; nil: in the same places
 	for i := range claims {
 		if l.known.Has(&claims[i]) {
@@ -48,6 +49,7 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 			l.known.Add(&j.claims[i])
 		}
 	}
+	l.copies.give(j.claims)
 	if at == nil {
 		return j.isNew, nil
 	}
@@ -55,4 +57,24 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 		isNew[i] = j.isNew[k]
 	}
 	return isNew, nil
+}
+
+// copies keeps the memory of large copies of claims for the next ones.
+type copies struct{ sync.Pool } // :: *[]amau.Claim
+
+func (c *copies) take(n int) []amau.Claim {
+	if n >= bulk {
+		if memory, _ := c.Get().(*[]amau.Claim); memory != nil && cap(*memory) >= n {
+			return *memory
+		}
+	}
+	return make([]amau.Claim, 0, n)
+}
+
+// give takes back what nobody uses any more.
+func (c *copies) give(claims []amau.Claim) {
+	if cap(claims) >= bulk {
+		claims = claims[:0]
+		c.Put(&claims)
+	}
 }

@@ -158,7 +158,7 @@ func TestDamageThatIsFoundLater(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := l.Count(t.Context(), "acme", period, amau.Total); err == nil || !strings.Contains(err.Error(), "damaged") {
+		if n, err := amau.CountOne(t.Context(), l, "acme", period, amau.Total); err == nil || !strings.Contains(err.Error(), "damaged") {
 			t.Errorf("%s: counted %d, error %v", how, n, err)
 		}
 		if err := l.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") {

@@ -28,10 +28,18 @@
 //	source     how it came: hook, stream, pull, import
 //	recorded   when it was recorded, RFC 3339 in UTC
 //
-// Behind it the table claim has numbers instead of repeated texts: scope is the id of a row in
-// the table scope (org, period, meter), type one in event_type and source one in source; published
-// and recorded are milliseconds since 1970, or RFC 3339 text where that would lose something.
-// Its primary key (scope, user) is what makes a claim unique.
+// Behind it the table user_month has a row for each user of a month, with all that was claimed: a
+// third of the rows, and what one user's events bring lies on one page. Scope is the id of a row
+// in the table scope (org, period, block); type, source and the meters have ids in event_type, source
+// and meter. Published and recorded are milliseconds since 1970, or RFC 3339 text where that would lose
+// something.
+//
+//	meters     the meters that are claimed: bit id % 32 of those whose id / 32 is the scope's block
+//	first      those of them that the user's first event claimed; type … uuid are its evidence
+//	more       what later events claimed: a JSON list of [meters, source, type, published, recorded, uuid]
+//
+// Its primary key (scope, user) is what makes a user of a month unique, and a claim its bit, which is
+// set in the transaction that writes its evidence.
 //
 //	tally      what a source brought on a day (UTC): events, counted, no_user, new_claims, last_event
 //	note       named facts of an org: recorded periods, closes, cursors; version counts the writes

@@ -75,8 +75,11 @@ func dsn(path string, o Options, more url.Values) string {
 // openReaders returns the pool that reads go through. Its connections refuse to write, but may
 // tidy up: the last one to close the file removes what SQLite keeps beside it. When frozen,
 // nobody can write to the file while it is open.
+//
+// Their caches are small (256 KiB): reads go once through the claims of a month, whose pages the system
+// keeps anyway, and making memory for a page takes longer than copying it.
 func openReaders(path string, o Options, frozen bool) *sql.DB {
-	more := url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-16384)"}}
+	more := url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-256)"}}
 	if frozen {
 		more.Set("mode", "ro")
 		more.Set("immutable", "1")

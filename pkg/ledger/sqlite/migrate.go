@@ -84,38 +84,40 @@ func migrations(c *conn) (known, applied []string, err error) {
 	return known, applied, err
 }
 
-// migrate brings the file to this version, each migration in its own transaction. A crash
-// leaves the file at one of the versions between, from which the next call goes on.
+// migrate brings the file to this version in one transaction: a crash leaves it as it was.
 func migrate(c *conn) error {
-	known, _, err := migrations(c)
+	return c.transaction(func() error {
+		// Only now is it certain that no other process does the same.
+		known, applied, err := migrations(c)
+		if err != nil {
+			return err
+		}
+		if err := c.script("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied TEXT NOT NULL)"); err != nil {
+			return err
+		}
+		for _, name := range known {
+			if slices.Contains(applied, name) {
+				continue
+			}
+			if err := apply(c, name); err != nil {
+				return fmt.Errorf("migration %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// apply runs a migration and notes that it was.
+func apply(c *conn, name string) error {
+	script, err := migrationFiles.ReadFile("migration/" + name)
 	if err != nil {
 		return err
 	}
-	for _, name := range known {
-		script, err := migrationFiles.ReadFile("migration/" + name)
-		if err != nil {
-			return err
-		}
-		err = c.transaction(func() error {
-			// Only now is it certain that no other process does the same.
-			_, applied, err := migrations(c)
-			if err != nil || slices.Contains(applied, name) {
-				return err
-			}
-			if err := c.script("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied TEXT NOT NULL)"); err != nil {
-				return err
-			}
-			if err := c.script(string(script)); err != nil {
-				return err
-			}
-			_, err = c.exec("INSERT INTO migration (name, applied) VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ'))", name)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("migration %s: %w", name, err)
-		}
+	if err := c.script(string(script)); err != nil {
+		return err
 	}
-	return nil
+	_, err = c.exec("INSERT INTO migration (name, applied) VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ'))", name)
+	return err
 }
 
 // transaction runs f in a transaction that holds the write lock from its beginning, and takes

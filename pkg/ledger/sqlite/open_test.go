@@ -114,7 +114,7 @@ func TestOpenAtOnce(t *testing.T) {
 			t.Errorf("pseudonym keys %q", keys)
 		}
 	}
-	if n := queryInt(t, path, "SELECT count(*) FROM migration"); n != 1 {
+	if n := queryInt(t, path, "SELECT count(*) FROM migration"); n != 2 {
 		t.Errorf("%d migrations are recorded", n)
 	}
 }

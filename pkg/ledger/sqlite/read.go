@@ -6,22 +6,84 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
 
-// ofScope narrows a query on claim to one meter in a period.
-const ofScope = " claim.scope = (SELECT id FROM scope WHERE org = ?1 AND period = ?2 AND meter = ?3) "
+// Of a meter in a period are the rows of ofScope that have a bit of ofMeter, both of the three
+// parameters org, period and meter.
+const (
+	ofScope = " user_month.scope = (SELECT scope.id FROM meter JOIN scope ON scope.block = meter.id / 32" +
+		" WHERE meter.name = ?3 AND scope.org = ?1 AND scope.period = ?2) "
+	ofMeter = " (SELECT 1 << meter.id % 32 FROM meter WHERE meter.name = ?3) "
+)
 
 // Count implements [amau.Store].
-func (l *Ledger) Count(ctx context.Context, org, period string, meter amau.Meter) (n int64, err error) {
-	err = l.readers.QueryRowContext(ctx, "SELECT count(*) FROM claim WHERE"+ofScope, org, period, meter).Scan(&n)
+func (l *Ledger) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
+	counts, err := l.count(ctx, org, period, meters)
 	if err != nil {
-		return 0, l.failed("count the claims in", err)
+		return nil, l.failed("count the claims in", err)
 	}
-	return n, nil
+	return counts, nil
+}
+
+// count counts all meters of a block in one pass.
+func (l *Ledger) count(ctx context.Context, org, period string, meters []amau.Meter) ([]int64, error) {
+	tx, err := l.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // all at the same instant
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback() // it changes nothing
+	blocks, err := meterBits(ctx, tx, meters)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]int64, len(meters))
+	for block, bits := range blocks {
+		columns, into := make([]string, len(bits)), make([]any, len(bits))
+		for i, m := range bits {
+			columns[i] = fmt.Sprintf("count(*) FILTER (WHERE meters & %d)", m.bit)
+			into[i] = &counts[m.place]
+		}
+		err := tx.QueryRowContext(ctx, "SELECT "+strings.Join(columns, ", ")+
+			" FROM user_month WHERE scope = (SELECT id FROM scope WHERE org = ? AND period = ? AND block = ?)", org, period, block).Scan(into...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return counts, nil
+}
+
+// meterBit is the bit of a meter, and the meter's place among those that were asked for.
+type meterBit struct {
+	bit   int64
+	place int
+}
+
+// meterBits returns the bits of the meters that the ledger knows, by block.
+func meterBits(ctx context.Context, tx *sql.Tx, meters []amau.Meter) (map[int64][]meterBit, error) {
+	list, err := json.Marshal(meters)
+	if err != nil {
+		return nil, fmt.Errorf("list %d meters: %w", len(meters), err)
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT meter.id / 32, 1 << meter.id % 32, wanted.key FROM json_each(?) AS wanted JOIN meter ON meter.name = wanted.value", string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	blocks := map[int64][]meterBit{}
+	for rows.Next() {
+		var block int64
+		var m meterBit
+		if err := rows.Scan(&block, &m.bit, &m.place); err != nil {
+			return nil, err
+		}
+		blocks[block] = append(blocks[block], m)
+	}
+	return blocks, rows.Err()
 }
 
 // CountBySource implements [amau.Store].
@@ -41,45 +103,72 @@ func (l *Ledger) countBySource(ctx context.Context, org, period string, meter am
 		return nil, err
 	}
 	defer tx.Rollback() // it changes nothing
-	ids, names, err := sources(ctx, tx)
-	if err != nil || len(ids) == 0 {
+	sources, err := names[amau.Source](ctx, tx, "source")
+	if err != nil || len(sources) == 0 {
 		return map[amau.Source]int64{}, err
 	}
+	ids := slices.Sorted(maps.Keys(sources))
 	columns := make([]string, len(ids))
-	numbers, into := make([]int64, len(ids)), make([]any, len(ids))
+	numbers, into := make([]int64, len(ids)), make([]any, len(ids), len(ids)+1)
 	for i, id := range ids {
-		columns[i] = fmt.Sprintf("count(*) FILTER (WHERE source = %d)", id)
+		columns[i] = fmt.Sprintf("count(*) FILTER (WHERE source = %d AND first & bit)", id)
 		into[i] = &numbers[i]
 	}
-	err = tx.QueryRowContext(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM claim WHERE"+ofScope, org, period, meter).Scan(into...)
+	later := int64(0)
+	err = tx.QueryRowContext(ctx, "SELECT "+strings.Join(columns, ", ")+", count(*) FILTER (WHERE NOT first & bit) FROM (SELECT source, first, "+
+		ofMeter+"AS bit FROM user_month WHERE"+ofScope+"AND meters &"+ofMeter+")", org, period, meter).Scan(append(into, &later)...)
 	if err != nil {
 		return nil, err
 	}
 	counts := map[amau.Source]int64{}
 	for i, n := range numbers {
 		if n > 0 {
-			counts[names[i]] = n
+			counts[sources[ids[i]]] = n
 		}
 	}
-	return counts, nil
+	if later > 0 {
+		err = addLater(ctx, tx, counts, org, period, meter)
+	}
+	return counts, err
 }
 
-// sources returns the ids and names of the sources in the ledger.
-func sources(ctx context.Context, tx *sql.Tx) (ids []int64, names []amau.Source, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id, name FROM source")
+// addLater adds to counts the claims whose evidence is not the first event of the row.
+func addLater(ctx context.Context, tx *sql.Tx, counts map[amau.Source]int64, org, period string, meter amau.Meter) error {
+	rows, err := tx.QueryContext(ctx, "SELECT source.name, count(*) FROM user_month CROSS JOIN json_each(user_month.more) AS later"+
+		" JOIN source ON source.id = json_extract(later.value, '$[1]') WHERE"+ofScope+"AND user_month.meters & ~user_month.first &"+ofMeter+
+		"AND json_extract(later.value, '$[0]') &"+ofMeter+"GROUP BY 1", org, period, meter)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id int64
-		var name amau.Source
-		if err := rows.Scan(&id, &name); err != nil {
-			return nil, nil, err
+		var source amau.Source
+		var n int64
+		if err := rows.Scan(&source, &n); err != nil {
+			return err
 		}
-		ids, names = append(ids, id), append(names, name)
+		counts[source] += n
 	}
-	return ids, names, rows.Err()
+	return rows.Err()
+}
+
+// names returns the names in one of the tables of them, by id.
+func names[Name ~string](ctx context.Context, tx *sql.Tx, table string) (map[int64]Name, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT id, name FROM "+table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[int64]Name{}
+	for rows.Next() {
+		var id int64
+		var name Name
+		if err := rows.Scan(&id, &name); err != nil {
+			return nil, err
+		}
+		all[id] = name
+	}
+	return all, rows.Err()
 }
 
 // claimPage is how many claims are read at a time: no read stays open while the caller works,
@@ -107,43 +196,82 @@ func (l *Ledger) Claims(ctx context.Context, org, period string, meter amau.Mete
 	}
 }
 
-const evidenceColumns = "claim.user, event_type.name, claim.uuid, claim.published, source.name, claim.recorded"
-
-const evidenceJoins = " JOIN event_type ON event_type.id = claim.type JOIN source ON source.id = claim.source "
+// selectEvidence selects the rows of a meter in a period for scanEvidence.
+const selectEvidence = "SELECT user, type, uuid, published, source, recorded, CASE WHEN first &" + ofMeter + "THEN NULL ELSE more END," + ofMeter +
+	"FROM user_month WHERE" + ofScope + "AND meters &" + ofMeter
 
 func (l *Ledger) claimPage(ctx context.Context, org, period string, meter amau.Meter, after string) ([]amau.Claim, error) {
-	rows, err := l.readers.QueryContext(ctx, "SELECT "+evidenceColumns+" FROM claim"+evidenceJoins+
-		"WHERE"+ofScope+"AND claim.user > ?4 ORDER BY claim.user LIMIT ?5", org, period, meter, after, claimPage)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var claims []amau.Claim
-	for rows.Next() {
-		c := amau.Claim{Org: org, Period: period, Meter: meter}
-		if c.User, c.Evidence, err = scanEvidence(rows); err != nil {
-			return nil, err
-		}
-		claims = append(claims, c)
+	add := func(user amau.UserKey, e amau.Evidence) {
+		claims = append(claims, amau.Claim{Org: org, Period: period, Meter: meter, User: user, Evidence: e})
 	}
-	return claims, rows.Err()
+	err := l.eachEvidence(ctx, add, selectEvidence+"AND user > ?4 ORDER BY user LIMIT ?5", org, period, meter, after, claimPage)
+	return claims, err
 }
 
-// scanEvidence reads evidenceColumns.
-func scanEvidence(rows *sql.Rows) (user amau.UserKey, e amau.Evidence, err error) {
+// eachEvidence calls each with what the query, one of selectEvidence, finds.
+func (l *Ledger) eachEvidence(ctx context.Context, each func(amau.UserKey, amau.Evidence), query string, args ...any) error {
+	tx, err := l.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // the names and the claims at the same instant
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // it changes nothing
+	types, err := names[string](ctx, tx, "event_type")
+	if err != nil {
+		return err
+	}
+	sources, err := names[amau.Source](ctx, tx, "source")
+	if err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		user, found, err := scanEvidence(rows)
+		if err != nil {
+			return err
+		}
+		e := amau.Evidence{UUID: found.uuid}
+		var known [2]bool
+		e.Type, known[0] = types[found.kind]
+		e.Source, known[1] = sources[found.source]
+		if known != [2]bool{true, true} {
+			return fmt.Errorf("the claim of %s has the type %d and the source %d", user, found.kind, found.source)
+		}
+		if e.Published, err = loadedTime(found.published); err != nil {
+			return err
+		}
+		if e.Recorded, err = loadedTime(found.recorded); err != nil {
+			return err
+		}
+		each(user, e)
+	}
+	return rows.Err()
+}
+
+// scanEvidence reads a row of selectEvidence.
+func scanEvidence(rows *sql.Rows) (user amau.UserKey, e later, err error) {
 	var key string
-	var published, recorded any
-	if err = rows.Scan(&key, &e.Type, &e.UUID, &published, &e.Source, &recorded); err != nil {
+	var more sql.NullString
+	if err = rows.Scan(&key, &e.kind, &e.uuid, &e.published, &e.source, &e.recorded, &more, &e.meters); err != nil {
 		return user, e, err
 	}
-	if user, err = amau.ParseUserKey(key); err != nil {
+	if user, err = amau.ParseUserKey(key); err != nil || !more.Valid {
 		return user, e, err
 	}
-	if e.Published, err = loadedTime(published); err != nil {
+	list, err := parseLater(more.String)
+	if err != nil {
 		return user, e, err
 	}
-	e.Recorded, err = loadedTime(recorded)
-	return user, e, err
+	for _, item := range list {
+		if item.meters&e.meters != 0 {
+			return user, item, nil
+		}
+	}
+	return user, e, fmt.Errorf("a claim of %s has no evidence", user)
 }
 
 // findChunk is how many users are looked for in one query.
@@ -169,19 +297,7 @@ func (l *Ledger) find(ctx context.Context, org, period string, meter amau.Meter,
 	if err != nil {
 		return fmt.Errorf("list %d users: %w", len(users), err)
 	}
-	// CROSS JOIN: look up each user, rather than go through all claims.
-	rows, err := l.readers.QueryContext(ctx, "SELECT "+evidenceColumns+" FROM json_each(?4) AS wanted CROSS JOIN claim ON claim.user = wanted.value"+
-		evidenceJoins+"WHERE"+ofScope, org, period, meter, string(list))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		user, evidence, err := scanEvidence(rows)
-		if err != nil {
-			return err
-		}
-		found[user] = evidence
-	}
-	return rows.Err()
+	// IN: each is looked up, rather than all claims gone through.
+	return l.eachEvidence(ctx, func(user amau.UserKey, e amau.Evidence) { found[user] = e },
+		selectEvidence+"AND user IN (SELECT value FROM json_each(?4))", org, period, meter, string(list))
 }

@@ -51,6 +51,7 @@ type Ledger struct {
 	readers *sql.DB
 	writer  *writer // nil when opened to read only
 	known   *amau.KnownClaims
+	copies  copies
 	damaged atomic.Bool // some call found the file damaged
 	close   sync.Once
 	closed  error // of the first Close

@@ -80,7 +80,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 	w := &writer{tallies: map[tallyKey]amau.Tally{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	d := &driver.Driver{}
 	w.batch = newBatch()
-	if err := d.RegisterModule(batchModule, w.batch); err != nil {
+	if err := w.batch.register(d); err != nil {
 		return nil, err
 	}
 	raw, err := d.Open(dsn(path, o, nil))
@@ -137,8 +137,10 @@ func (w *writer) prepare(path string, o Options, made bool) error {
 			return err
 		}
 	}
-	if err := migrate(w.conn); err != nil {
-		return err
+	if kind != current {
+		if err := migrate(w.conn); err != nil {
+			return err
+		}
 	}
 	// Where the disk is read-only, this is the first to say so. That it is locked by another
 	// shows that it is not.

@@ -389,7 +389,7 @@ func TestDamagedPages(t *testing.T) {
 		t.Fatal(err) // that part of the file is not looked at yet
 	}
 	defer l.Close()
-	if n, err := l.Count(t.Context(), "acme", period, amau.Total); codeOf(err) != lib.SQLITE_CORRUPT || !strings.Contains(err.Error(), "damaged") {
+	if n, err := amau.CountOne(t.Context(), l, "acme", period, amau.Total); codeOf(err) != lib.SQLITE_CORRUPT || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("count %d, error %v", n, err)
 	}
 	if isNew, err := l.Claim(t.Context(), claims); codeOf(err) != lib.SQLITE_CORRUPT || isNew != nil {
