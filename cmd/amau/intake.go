@@ -33,6 +33,7 @@ type intake struct {
 	source   amau.Source
 	reject   func(okta.Rejected) error
 
+	lines   int // of the file, before the block whose turn it is
 	fold    *amau.Fold
 	writing chan written // of the write that is under way; nil when there is none
 	summary amau.Summary // of what is written
@@ -57,6 +58,7 @@ func (in *intake) read(ctx context.Context, r io.Reader) error {
 		in.fold = in.recorder.NewFold(in.source)
 		in.fold.Reuse(make([]amau.Claim, 0, pendingClaims+commitClaims))
 	}
+	in.lines = 0
 	file := &fileBlocks{blocks: okta.NewBlocks(r)}
 	file.turn.L = &file.order
 	defer context.AfterFunc(ctx, func() { file.fail(ctx.Err()) })()
@@ -148,7 +150,10 @@ func (in *intake) take(ctx context.Context, d decoded) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	before := in.lines
+	in.lines += d.block.Lines
 	for _, r := range d.rejects {
+		r.Line += before
 		if err := in.reject(r); err != nil {
 			return err
 		}

@@ -27,25 +27,25 @@ type Blocks struct {
 	err     error // of r, other than io.EOF
 	started bool
 	lines   bool // a document on each line
-	line    int  // number of the line that buf begins in
+	line    int  // lines that were passed since the last block was given out
 	inArray bool // in documents: between the elements of an array
 	indent  int  // in documents: bytes before the document on its line
 }
 
 // NewBlocks returns the blocks of r. They share r: use one goroutine for Next.
 func NewBlocks(r io.Reader) *Blocks {
-	return &Blocks{r: r, line: 1}
+	return &Blocks{r: r}
 }
 
 // Block is a piece of a file: some whole lines, or one document.
 type Block struct {
-	Line int // number of its first line, counted from 1
-	Size int // bytes of the file that it stands for
+	Lines int // that end in it; known once it is decoded, for looking for them takes as long as a part of that
+	Size  int // bytes of the file that it stands for
 
 	data   []byte
 	lines  bool
 	err    error // the block could not be cut out as a document: why
-	at     int   // the line that err is on
+	at     int   // lines before the document, or before what err means
 	memory *[]byte
 	pool   *sync.Pool
 }
@@ -67,7 +67,11 @@ func (b *Blocks) Next() (*Block, error) {
 	if b.lines {
 		return b.nextLines()
 	}
-	return b.nextDocument()
+	block, err := b.nextDocument()
+	if err == nil {
+		block.Lines, b.line = b.line, 0
+	}
+	return block, err
 }
 
 // more reads on; it returns false when there is nothing more.
@@ -154,9 +158,8 @@ func (b *Blocks) nextLines() (*Block, error) {
 			cut = len(b.buf)
 		}
 		if cut > 0 {
-			block := &Block{Line: b.line, Size: cut, data: b.buf[:cut:cut], lines: true, memory: memory, pool: &b.pool}
+			block := &Block{Size: cut, data: b.buf[:cut:cut], lines: true, memory: memory, pool: &b.pool}
 			*memory = b.buf[:0]
-			b.line += bytes.Count(block.data, []byte("\n"))
 			b.buf = append([]byte(nil), b.buf[cut:]...)
 			return block, nil
 		}
@@ -173,7 +176,7 @@ func (b *Blocks) nextLines() (*Block, error) {
 
 // skipLine passes over a line that is too long, without keeping it.
 func (b *Blocks) skipLine() (*Block, error) {
-	block := &Block{Line: b.line, at: b.line, Size: len(b.buf), err: tooLarge()}
+	block := &Block{Lines: 1, Size: len(b.buf), err: tooLarge()}
 	block.data = bytes.Clone(b.buf[:1<<10]) // enough to recognise it
 	for b.buf = b.buf[:0]; b.more(blockSize); b.buf = b.buf[:0] {
 		if end := bytes.IndexByte(b.buf, '\n'); end >= 0 {
@@ -183,7 +186,6 @@ func (b *Blocks) skipLine() (*Block, error) {
 		}
 		block.Size += len(b.buf)
 	}
-	b.line++
 	return block, nil
 }
 
@@ -195,7 +197,7 @@ func (b *Blocks) nextDocument() (*Block, error) {
 	if len(b.buf) == 0 {
 		if b.inArray && b.err == nil {
 			b.inArray = false
-			return &Block{Line: b.line, at: b.line, Size: skipped, err: &SyntaxError{0, "the array does not end"}}, nil
+			return &Block{at: b.line, Size: skipped, err: &SyntaxError{0, "the array does not end"}}, nil
 		}
 		return nil, b.end()
 	}
@@ -247,7 +249,7 @@ func (b *Blocks) skipSeparators() (skipped int) {
 
 // take cuts the first n bytes off as a document.
 func (b *Blocks) take(n, skipped int) *Block {
-	block := &Block{Line: b.line, Size: n + skipped, data: bytes.Clone(b.buf[:n])}
+	block := &Block{at: b.line, Size: n + skipped, data: bytes.Clone(b.buf[:n])}
 	b.line += bytes.Count(block.data, []byte("\n"))
 	b.buf = b.buf[n:]
 	b.indent += n
@@ -259,7 +261,7 @@ const maxKept = 1 << 20
 
 // broken passes over a document that is not JSON, up to the next line that can begin another.
 func (b *Blocks) broken(err *SyntaxError, skipped int) *Block {
-	block := &Block{Line: b.line, at: b.line, Size: skipped, err: tooLarge()}
+	block := &Block{at: b.line, Size: skipped, err: tooLarge()}
 	if err != nil && len(b.buf) <= MaxDocument {
 		block.err = errors.New("not JSON: " + err.Msg)
 		block.at += bytes.Count(b.buf[:min(err.Offset, len(b.buf))], []byte("\n"))
@@ -299,7 +301,7 @@ func beginsElement(line []byte, indent int) bool {
 
 // Rejected is a line, a document or one event of it that was rejected.
 type Rejected struct {
-	Line int    // of the file, counted from 1
+	Line int    // of the block, counted from 1
 	Raw  []byte // shares the block's memory
 	Err  error
 }
@@ -311,32 +313,24 @@ func (d *Decoder) DecodeBlock(b *Block, doc *Document, reject func(Rejected)) {
 	doc.reset()
 	switch {
 	case b.err != nil:
-		reject(Rejected{b.at, b.data, b.err})
+		reject(Rejected{b.at + 1, b.data, b.err})
 	case !b.lines:
-		d.decodeAt(b.data, b.Line, doc, reject)
+		d.decodeAt(b.data, b.at+1, doc, reject)
 	default:
-		line, counted := b.Line, 0
 		r := d.lines.Get().(*lineReader)
-		r.read(b.data, doc, func(begin, end int) (event bool) {
-			line += bytes.Count(b.data[counted:begin], []byte("\n"))
-			counted = begin
+		b.Lines = r.read(b.data, doc, func(begin, end, line int) (event bool) {
 			events := len(doc.Events)
-			d.decodeLines(b.data[begin:end], line, doc, reject)
+			d.decodeLine(b.data[begin:end], line, doc, reject)
 			return len(doc.Events) == events+1 && doc.Kind == KindEvent
 		})
 		r.release(&d.lines)
 	}
 }
 
-// decodeLines decodes whole lines with the scanner; line is the number of the first.
-func (d *Decoder) decodeLines(data []byte, line int, doc *Document, reject func(Rejected)) {
-	for len(data) > 0 {
-		document, rest, _ := bytes.Cut(data, []byte("\n"))
-		if s := (scanner{data: document}); s.space(0) < len(document) { // else an empty line
-			d.decodeAt(document, line, doc, reject)
-		}
-		data = rest
-		line++
+// decodeLine decodes a line with the scanner.
+func (d *Decoder) decodeLine(data []byte, line int, doc *Document, reject func(Rejected)) {
+	if s := (scanner{data: data}); s.space(0) < len(data) { // else an empty line
+		d.decodeAt(data, line, doc, reject)
 	}
 }
 

@@ -18,7 +18,7 @@ func readAll(t testing.TB, r io.Reader) (uuids, rejects []string, size int) {
 	d := okta.NewDecoder(nil, false)
 	blocks := okta.NewBlocks(r)
 	var doc okta.Document
-	for {
+	for lines := 0; ; {
 		b, err := blocks.Next()
 		if err == io.EOF {
 			return uuids, rejects, size
@@ -28,7 +28,8 @@ func readAll(t testing.TB, r io.Reader) (uuids, rejects []string, size int) {
 			return uuids, rejects, size
 		}
 		size += b.Size
-		d.DecodeBlock(b, &doc, func(r okta.Rejected) { rejects = append(rejects, fmt.Sprintf("%d: %v", r.Line, r.Err)) })
+		d.DecodeBlock(b, &doc, func(r okta.Rejected) { rejects = append(rejects, fmt.Sprintf("%d: %v", lines+r.Line, r.Err)) })
+		lines += b.Lines
 		for i := range doc.Events {
 			uuids = append(uuids, strings.Clone(doc.Events[i].UUID))
 		}

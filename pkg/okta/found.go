@@ -145,7 +145,7 @@ func (r *lineReader) decide(e *amau.Event) bool {
 	}
 	if published != "" {
 		var err error
-		e.Published, err = parseTime(published)
+		e.Published, err = r.clock.parse(published)
 		isTime = err == nil
 	}
 	if _, counts := r.d.rules.Lookup(e.Type); !counts {

@@ -18,6 +18,7 @@ import (
 type lineReader struct {
 	d     *Decoder
 	forms forms
+	clock clock
 
 	data   []byte
 	found  found // in the event that is being read
@@ -43,24 +44,28 @@ func (r *lineReader) learn(begin, end int) {
 }
 
 // read gives the lines of data, which begins with a line, in their order to doc or to other:
-// there as their begin and end without the newline. It learns from what other says is an event.
-func (r *lineReader) read(data []byte, doc *Document, other func(begin, end int) (event bool)) {
+// there as their begin and end without the newline, and their number. It learns from what other says is
+// an event. It returns how many lines end in data.
+func (r *lineReader) read(data []byte, doc *Document, other func(begin, end, line int) (event bool)) (lines int) {
 	r.begin(data)
 	for at := 0; at < len(data); {
 		next, known := r.event(at, doc)
 		if next >= 0 {
 			at = next
+			lines++
 			continue
 		}
-		end := len(data)
+		end, ends := len(data), 0
 		if n := bytes.IndexByte(data[at:], '\n'); n >= 0 {
-			end = at + n
+			end, ends = at+n, 1
 		}
-		if other(at, end) && !known {
+		if other(at, end, lines+1) && !known {
 			r.learn(at, end)
 		}
 		at = end + 1
+		lines += ends
 	}
+	return lines
 }
 
 // event reads the event that begins at at into doc, and returns where it ends; -1 when it is for the

@@ -78,10 +78,10 @@ func (r *lineReader) outcome(e *amau.Event) string {
 }
 
 // scan returns what takes the lines that are left to the scanner.
-func (r *lineReader) scan(doc *Document, reject func(Rejected)) func(begin, end int) bool {
-	return func(begin, end int) bool {
+func (r *lineReader) scan(doc *Document, reject func(Rejected)) func(begin, end, line int) bool {
+	return func(begin, end, line int) bool {
 		events := len(doc.Events)
-		r.d.decodeLines(r.data[begin:end], 1, doc, reject)
+		r.d.decodeLine(r.data[begin:end], line, doc, reject)
 		return len(doc.Events) == events+1 && doc.Kind == KindEvent
 	}
 }
@@ -101,14 +101,19 @@ func (r *lineReader) readBoth(t testing.TB, data []byte) (left int) {
 	var fast, plain Document
 	var fastOut, plainOut []string
 	rejectTo := func(out *[]string) func(Rejected) {
-		return func(r Rejected) { *out = append(*out, fmt.Sprintf("rejected %q: %v", r.Raw, r.Err)) }
+		return func(r Rejected) { *out = append(*out, fmt.Sprintf("rejected line %d %q: %v", r.Line, r.Raw, r.Err)) }
 	}
 	scan := r.scan(&fast, rejectTo(&fastOut))
-	r.read(data, &fast, func(begin, end int) bool {
+	lines := r.read(data, &fast, func(begin, end, line int) bool {
 		left++
-		return scan(begin, end)
+		return scan(begin, end, line)
 	})
-	r.d.decodeLines(data, 1, &plain, rejectTo(&plainOut))
+	if want := bytes.Count(data, []byte("\n")); lines != want {
+		t.Fatalf("%q has %d lines, counted %d", data, want, lines)
+	}
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		r.d.decodeLine(line, i+1, &plain, rejectTo(&plainOut))
+	}
 	for _, both := range []struct {
 		doc *Document
 		out *[]string

@@ -69,6 +69,34 @@ func parseTime(s string) (time.Time, error) {
 	return t.Add(offset), nil
 }
 
+// clock reads times as parseTime does, and those as Okta writes them, such as
+// 2026-01-15T08:30:00.123Z, faster: it knows the day of the one before.
+type clock struct {
+	day      [len("2006-01-02T")]byte
+	midnight int64 // seconds since 1970 when it began
+}
+
+func (c *clock) parse(s string) (time.Time, error) {
+	if len(s) != len("2006-01-02T15:04:05.000Z") || s[len(s)-1] != 'Z' {
+		return parseTime(s)
+	}
+	if s[:len(c.day)] == string(c.day[:]) && s[13] == ':' && s[16] == ':' && s[19] == '.' {
+		hour, ok1 := decimal(s[11:13])
+		minute, ok2 := decimal(s[14:16])
+		second, ok3 := decimal(s[17:19])
+		milli, ok4 := decimal(s[20:23])
+		if ok1 && ok2 && ok3 && ok4 && hour <= 23 && minute <= 59 && second <= 59 {
+			return time.Unix(c.midnight+int64(hour*3600+minute*60+second), int64(milli)*1e6).UTC(), nil
+		}
+	}
+	t, err := parseTime(s)
+	if err == nil {
+		copy(c.day[:], s)
+		c.midnight = t.Truncate(24 * time.Hour).Unix()
+	}
+	return t, err
+}
+
 // decimal returns the number that at most nine digits write.
 func decimal(s string) (n int, ok bool) {
 	for i := range len(s) {

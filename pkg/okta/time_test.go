@@ -42,7 +42,36 @@ func FuzzParseTime(f *testing.F) {
 		if (err == nil) != ok || ok && !got.Equal(want) {
 			t.Errorf("%q: %v %v, the standard library says %v %v", s, got, err, want, ok)
 		}
+		agrees(t, s, &clock{})
 	})
+}
+
+// agrees holds the clock, in each state that it can be in around a time, against parseTime.
+func agrees(t *testing.T, s string, c *clock) {
+	t.Helper()
+	want, wantErr := parseTime(s)
+	before := []string{"", "2026-01-15T10:00:00.123Z", s}
+	if len(s) > 11 {
+		before = append(before, s[:11]+"23:59:59.999Z", s[:11]+"00:00:00.000Z")
+	}
+	for _, b := range before {
+		c.parse(b)
+		got, err := c.parse(s)
+		if (err == nil) != (wantErr == nil) || got != want {
+			t.Errorf("after %q %q gives %v %v, want %v %v", b, s, got, err, want, wantErr)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	var c clock
+	for _, s := range []string{
+		"2026-01-15T10:00:00.123Z", "2026-01-15T00:00:00.000Z", "2026-01-15T23:59:59.999Z", "2026-01-16T00:00:00.000Z", "1970-01-01T00:00:00.000Z", "9998-12-31T23:59:59.999Z",
+		"2026-01-15T24:00:00.000Z", "2026-01-15T10:60:00.000Z", "2026-01-15T10:00:60.000Z", "2026-01-15T10:00:00.00aZ", "2026-01-15T10:00:00:000Z", "2026-01-15T10-00:00.000Z",
+		"2026-01-15t10:00:00.123Z", "2026-01-15T10:00:00.123z", "2026-01-15T10:00:00.12-1Z", "2026-01-15T-1:00:00.000Z", "2026-02-30T00:00:00.000Z",
+	} {
+		agrees(t, s, &c)
+	}
 }
 
 var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$`)
