@@ -38,7 +38,7 @@ type cursor struct {
 	data  *byte
 	last  int // the last place from which it may begin to read
 	steps *wideStep
-	at    *[valueCount]int
+	at    *[valueCount]span
 	pos   int
 	step  uint32
 	seen  nameSet

@@ -2,7 +2,6 @@ package okta
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"unsafe"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
@@ -55,59 +54,66 @@ type nameSet uint32
 
 const namesOfTarget = nameSet(1<<aTargetType | 1<<aTargetID)
 
-// found are the places of values in the data of a [lineReader]; 0: not there. No value can stand
-// at 0. What is an object or the array of targets as it should be is not there either.
+// span is where a value begins and ends in the data of a [lineReader]. At 0 nothing is there, for no
+// value can stand there. The end of a string that may have escapes is 0.
+type span struct{ at, end int }
+
+// found are the values of an event. What is an object or the array of targets as it should be is not
+// there either.
 type found struct {
-	at      [valueCount]int
+	at      [valueCount]span
 	targets [8]target // the first ones
 	count   int       // of targets before the one in at; it may be more than targets
 }
 
 // target is where a target's type and id are.
-type target struct{ kind, id int }
+type target struct{ kind, id span }
 
 // nextTarget begins a target.
 func (f *found) nextTarget() {
-	if t := (target{f.at[aTargetType], f.at[aTargetID]}); t.kind != 0 {
+	if t := (target{f.at[aTargetType], f.at[aTargetID]}); t.kind.at != 0 {
 		f.targets[min(f.count, len(f.targets)-1)] = t
 		f.count++
 	}
-	f.at[aTargetType], f.at[aTargetID] = 0, 0
+	f.at[aTargetType], f.at[aTargetID] = span{}, span{}
 }
 
-// text returns the string at at, "" when there is nothing or null, and false when it is anything
-// else or has an escape or a byte beyond ASCII.
-func (r *lineReader) text(at int) (text string, ok bool) {
-	if at == 0 || r.data[at] == 'n' {
+// text returns a string, "" when there is nothing or null, and false when it is anything else or has
+// an escape or a byte beyond ASCII.
+func (r *lineReader) text(v span) (text string, ok bool) {
+	if v.at == 0 || r.data[v.at] == 'n' {
 		return "", true
 	}
-	if r.data[at] != '"' {
+	if r.data[v.at] != '"' || v.end == 0 {
 		return "", false
 	}
-	rest := r.data[at+1:]
-	for i := 0; i+8 <= len(rest); i += 8 {
-		w := binary.LittleEndian.Uint64(rest[i:])
-		if m := special(w) | w&highs; m != 0 {
-			i += bits.TrailingZeros64(m) / 8
-			return unsafe.String(&rest[0], i), rest[i] == '"'
-		}
+	s := r.data[v.at+1 : v.end-1]
+	if len(s) == 0 {
+		return "", true
 	}
-	return "", false // so near to the end of data
+	i, all := 0, uint64(0)
+	for ; i+8 <= len(s); i += 8 {
+		all |= binary.LittleEndian.Uint64(s[i:])
+	}
+	for ; i < len(s); i++ {
+		all |= uint64(s[i])
+	}
+	return unsafe.String(&s[0], len(s)), all&highs == 0
 }
 
 // isObject reports whether a value that should be an object is one, null or not there.
 func (r *lineReader) isObject(v value) bool {
-	at := r.found.at[v]
+	at := r.found.at[v].at
 	return at == 0 || r.data[at] == 'n'
 }
 
 // user returns the id of an entity, "" when it is no user or its id cannot be used.
-func (r *lineReader) user(typeAt, idAt int) (id string, ok bool) {
+func (r *lineReader) user(kind, name span) (id string, ok bool) {
 	entity := amau.Entity{}
-	if entity.Type, ok = r.text(typeAt); !ok || entity.Type != "User" {
+	if entity.Type, ok = r.text(kind); !ok || entity.Type != "User" {
 		return "", ok
 	}
-	if entity.ID, ok = r.text(idAt); !ok || !entity.IsUser() {
+	if entity.ID, ok = r.text(name); !ok || !entity.IsUser() {
 		return "", ok
 	}
 	return entity.ID, true
@@ -163,7 +169,7 @@ func (r *lineReader) decide(e *amau.Event) bool {
 	if e.ForMachine() {
 		return true
 	}
-	if !isTime || at[theTargets] != 0 && r.data[at[theTargets]] != 'n' {
+	if !isTime || !r.isObject(theTargets) {
 		return false
 	}
 	if r.d.apps {
@@ -206,10 +212,10 @@ func (r *lineReader) apps(e *amau.Event) (ok bool) {
 }
 
 // entity returns an entity of any type.
-func (r *lineReader) entity(typeAt, idAt int) (n amau.Entity, ok bool) {
-	if n.Type, ok = r.text(typeAt); !ok {
+func (r *lineReader) entity(kind, name span) (n amau.Entity, ok bool) {
+	if n.Type, ok = r.text(kind); !ok {
 		return n, false
 	}
-	n.ID, ok = r.text(idAt)
+	n.ID, ok = r.text(name)
 	return n, ok
 }

@@ -103,7 +103,8 @@ func (r *lineReader) event(at int, doc *Document) (end int, known bool) {
 			}
 			return pos, true
 		}
-		f.at[step.value] = pos
+		v := &f.at[step.value]
+		v.at, v.end = pos, 0
 		i = places[step.to]
 		if pos >= len(data) {
 			return -1, false
@@ -123,6 +124,7 @@ func (r *lineReader) event(at int, doc *Document) (end int, known bool) {
 		}
 		if pos < len(data) && data[pos] == '"' {
 			pos++
+			v.end = pos
 		} else if pos = s.str(pos - 1); pos < 0 {
 			return -1, false
 		}
