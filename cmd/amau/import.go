@@ -105,9 +105,14 @@ func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, form
 		decoder:  okta.NewDecoder(s.rules, recorder.NeedsApps()),
 		source:   amau.FromImport,
 		reject:   rejects.add,
+		size:     total,
+	}
+	read := func(bytes int64) {
+		in.bytes.Add(bytes)
+		progress.Add(bytes)
 	}
 	for _, name := range names {
-		if err = a.importFile(ctx, in, rejects, progress.Add, name); err != nil {
+		if err = a.importFile(ctx, in, rejects, read, name); err != nil {
 			break
 		}
 	}
@@ -160,7 +165,7 @@ func sizeOf(names []string, rejectsFile string) (total int64, err error) {
 }
 
 // importFile reads one file, or standard input for -.
-func (a *app) importFile(ctx context.Context, in *intake, rejects *rejectLog, progress func(bytes int64), name string) error {
+func (a *app) importFile(ctx context.Context, in *intake, rejects *rejectLog, read func(bytes int64), name string) error {
 	rejects.name = name
 	raw := a.stdin
 	if name != "-" {
@@ -171,7 +176,7 @@ func (a *app) importFile(ctx context.Context, in *intake, rejects *rejectLog, pr
 		defer f.Close()
 		raw = f
 	}
-	r, err := decompress(raw, progress)
+	r, err := decompress(raw, read)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}

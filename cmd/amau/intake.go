@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 	"github.com/okta-amau/okta-amau/pkg/okta"
@@ -17,6 +18,9 @@ const (
 	// commitClaims is how many claims are enough for a write: a ledger's fixed cost does not
 	// matter then, and the last write does not take long after the rest.
 	commitClaims = 1 << 14
+
+	// leastClaims is how many are worth a write of their own before the end.
+	leastClaims = 1 << 10
 
 	// pendingClaims is how many are gathered while a write is under way, at 200 bytes each, before
 	// reading waits for it.
@@ -33,8 +37,12 @@ type intake struct {
 	source   amau.Source
 	reject   func(okta.Rejected) error
 
+	size  int64        // bytes of all files; 0: unknown
+	bytes atomic.Int64 // of them that were read
+
 	lines   int // of the file, before the block whose turn it is
 	fold    *amau.Fold
+	claims  int          // in the writes so far
 	writing chan written // of the write that is under way; nil when there is none
 	summary amau.Summary // of what is written
 }
@@ -161,10 +169,21 @@ func (in *intake) take(ctx context.Context, d decoded) error {
 	for i := range d.doc.Events {
 		in.fold.Add(&d.doc.Events[i])
 	}
-	if n := in.fold.Claims(); n < commitClaims || in.busy() && n < pendingClaims {
+	if n := in.fold.Claims(); n < in.enough(n) || in.busy() && n < pendingClaims {
 		return nil
 	}
 	return in.commit(ctx)
+}
+
+// enough returns how many claims are enough for a write, n having been gathered: towards the end as
+// many as are still to be expected, so that little is left to be written when all is read.
+func (in *intake) enough(n int) int {
+	read := in.bytes.Load()
+	if read <= 0 || in.size < read {
+		return commitClaims
+	}
+	left := float64(in.claims+n) * float64(in.size-read) / float64(read)
+	return int(min(max(left, leastClaims), commitClaims))
 }
 
 // busy reports whether a write is under way.
@@ -176,6 +195,7 @@ func (in *intake) commit(ctx context.Context) error {
 		return err
 	}
 	batch := in.fold.Next()
+	in.claims += len(batch.Claims)
 	writing := make(chan written, 1)
 	in.writing = writing
 	go func() {

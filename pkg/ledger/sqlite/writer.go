@@ -19,6 +19,12 @@ const (
 	// tallyDelay is how long tallies wait, so that not every commit writes their page.
 	tallyDelay = 100 * time.Millisecond
 
+	// large is how many claims make a commit large: its pages are soon moved into the file.
+	large = 1 << 11
+
+	// moveDelay is how long nothing is to be written before the log is moved without need.
+	moveDelay = 3 * time.Millisecond
+
 	// maxCommit bounds the claims of one transaction, so that memory is bounded and a small
 	// write does not wait long behind large ones. A single call may be larger.
 	maxCommit = 1 << 17
@@ -256,11 +262,7 @@ func (w *writer) loop() {
 			if closing {
 				return
 			}
-			if w.large { // the end of an import would otherwise have to wait for it
-				w.large = false
-				_, _ = w.moveLog() // the log keeps what cannot be moved
-			}
-			<-w.wake
+			w.idle()
 			continue
 		}
 		err := w.commit(jobs, tallies)
@@ -285,6 +287,21 @@ func (w *writer) loop() {
 	}
 }
 
+// idle waits for work. Meanwhile it moves what a large commit wrote from the log into the file, which
+// the end of an import would otherwise have to wait for.
+func (w *writer) idle() {
+	if w.large {
+		select {
+		case <-w.wake:
+			return
+		case <-time.After(moveDelay): // nobody is about to write
+		}
+		w.large = false
+		_, _ = w.moveLog() // the log keeps what cannot be moved
+	}
+	<-w.wake
+}
+
 // take returns the jobs that wait, up to the size of a commit, and the tallies if they have waited
 // long enough.
 func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing bool) {
@@ -296,7 +313,7 @@ func (w *writer) take() (jobs []*job, tallies map[tallyKey]amau.Tally, closing b
 		n++
 	}
 	jobs, w.queue = w.queue[:n:n], w.queue[n:]
-	if len(w.tallies) > 0 && (w.due || w.closing) {
+	if len(w.tallies) > 0 && (w.due || w.closing || size >= bulk) {
 		tallies, w.tallies, w.due = w.tallies, map[tallyKey]amau.Tally{}, false
 	}
 	w.busy = len(jobs) > 0 || len(tallies) > 0
@@ -359,7 +376,7 @@ func (w *writer) commit(jobs []*job, tallies map[tallyKey]amau.Tally) error {
 		w.batch.forget()
 		return err
 	}
-	w.large = w.large || size >= bulk
+	w.large = w.large || size >= large
 	w.finish(live, nil)
 	return nil
 }
