@@ -61,12 +61,8 @@ said.`,
 	return cmd
 }
 
-var (
-	awsAccount  = regexp.MustCompile(`^\d{12}$`)
-	eventSource = regexp.MustCompile(`^[A-Za-z0-9._-]{1,75}$`)
-)
-
 func (a *app) registerStream(ctx context.Context, f streamFlags) error {
+	awsAccount, eventSource := regexp.MustCompile(`^\d{12}$`), regexp.MustCompile(`^[A-Za-z0-9._-]{1,75}$`)
 	switch {
 	case !awsAccount.MatchString(f.account):
 		return usagef("%s is %q; it must be the 12 digits of an AWS account", a.flagName("aws-account"), f.account)

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -13,10 +14,15 @@ const MaxCount = 1_000_000_000_000
 // The forms of whole numbers: without separators, and with one kind between all thousands.
 // Decimals must be zeros, one or two of them, so that they cannot be thousands.
 var (
-	plainCount   = regexp.MustCompile(`^(\d{1,15})(?:[.,]0{1,2})?$`)
-	groupedCount = regexp.MustCompile(`^\d{1,3}(?:(?:,\d{3})+(?:\.0{1,2})?|(?:\.\d{3})+(?:,0{1,2})?|(?:['’_]\d{3})+(?:[.,]0{1,2})?|(?: \d{3})+(?:[.,]0{1,2})?)$`)
-	decimals     = regexp.MustCompile(`[.,]0{1,2}$`)
+	plainCount   = lazily(`^(\d{1,15})(?:[.,]0{1,2})?$`)
+	groupedCount = lazily(`^\d{1,3}(?:(?:,\d{3})+(?:\.0{1,2})?|(?:\.\d{3})+(?:,0{1,2})?|(?:['’_]\d{3})+(?:[.,]0{1,2})?|(?: \d{3})+(?:[.,]0{1,2})?)$`)
+	decimals     = lazily(`[.,]0{1,2}$`)
 )
+
+// lazily returns an expression that is compiled when it is first used.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // ParseCount reads a number of users: 83000, and with thousands separated by commas, dots,
 // apostrophes, underscores or spaces, 83,000. Three digits after one dot or comma are
@@ -33,10 +39,10 @@ func ParseCount(s string) (int64, error) {
 	switch {
 	case text == "":
 		return 0, bad("there is no number; %s", HowTo)
-	case plainCount.MatchString(text):
-		digits = plainCount.FindStringSubmatch(text)[1]
-	case groupedCount.MatchString(text):
-		digits = decimals.ReplaceAllString(text, "")
+	case plainCount().MatchString(text):
+		digits = plainCount().FindStringSubmatch(text)[1]
+	case groupedCount().MatchString(text):
+		digits = decimals().ReplaceAllString(text, "")
 		digits = strings.Map(func(r rune) rune {
 			if r < '0' || r > '9' {
 				return -1

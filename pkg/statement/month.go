@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -11,23 +12,26 @@ import (
 )
 
 // The forms of months, after [ParseMonth] has made all that separates a space. Y, M and D are
-// digits of the year, month and day, N the name of a month.
-var monthForms = []*regexp.Regexp{
-	regexp.MustCompile(`^(?P<Y>\d{4}) (?P<M>\d{1,2})$`),                  // 2026-01, 2026/1
-	regexp.MustCompile(`^(?P<Y>\d{4})(?P<M>\d{2})$`),                     // 202601
-	regexp.MustCompile(`^(?P<M>\d{1,2}) (?P<Y>\d{4})$`),                  // 01/2026
-	regexp.MustCompile(`^(?P<Y>\d{4}) (?P<M>\d{1,2}) (?P<D>\d{1,2})$`),   // 2026-01-15
-	regexp.MustCompile(`^(?P<Y>\d{4})(?P<M>\d{2})(?P<D>\d{2})$`),         // 20260115
-	regexp.MustCompile(`^(?P<N>[a-z]+) '?(?P<Y>\d{4}|\d{2})$`),           // Jan 2026, January-26, Jan '26
-	regexp.MustCompile(`^(?P<Y>\d{4}) (?P<N>[a-z]+)$`),                   // 2026 Jan
-	regexp.MustCompile(`^(?P<D>\d{1,2}) (?P<N>[a-z]+) (?P<Y>\d{4})$`),    // 15 January 2026
-	regexp.MustCompile(`^(?P<N>[a-z]+) (?P<D>\d{1,2}) (?P<Y>\d{4})$`),    // January 15, 2026
-	regexp.MustCompile(`^(?P<A>\d{1,2}) (?P<B>\d{1,2}) (?P<Y>\d{4})$`),   // 15/01/2026, if only one reading is a date
-	regexp.MustCompile(`^(?P<A>\d{1,2}) (?P<B>\d{1,2}) (?P<Z>'?\d{2})$`), // 01/02/26: which is the year?
-}
+// digits of the year, month and day, N the name of a month. They are compiled when they are first used:
+// most runs of the command read no statement.
+var monthForms = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`^(?P<Y>\d{4}) (?P<M>\d{1,2})$`),                  // 2026-01, 2026/1
+		regexp.MustCompile(`^(?P<Y>\d{4})(?P<M>\d{2})$`),                     // 202601
+		regexp.MustCompile(`^(?P<M>\d{1,2}) (?P<Y>\d{4})$`),                  // 01/2026
+		regexp.MustCompile(`^(?P<Y>\d{4}) (?P<M>\d{1,2}) (?P<D>\d{1,2})$`),   // 2026-01-15
+		regexp.MustCompile(`^(?P<Y>\d{4})(?P<M>\d{2})(?P<D>\d{2})$`),         // 20260115
+		regexp.MustCompile(`^(?P<N>[a-z]+) '?(?P<Y>\d{4}|\d{2})$`),           // Jan 2026, January-26, Jan '26
+		regexp.MustCompile(`^(?P<Y>\d{4}) (?P<N>[a-z]+)$`),                   // 2026 Jan
+		regexp.MustCompile(`^(?P<D>\d{1,2}) (?P<N>[a-z]+) (?P<Y>\d{4})$`),    // 15 January 2026
+		regexp.MustCompile(`^(?P<N>[a-z]+) (?P<D>\d{1,2}) (?P<Y>\d{4})$`),    // January 15, 2026
+		regexp.MustCompile(`^(?P<A>\d{1,2}) (?P<B>\d{1,2}) (?P<Y>\d{4})$`),   // 15/01/2026, if only one reading is a date
+		regexp.MustCompile(`^(?P<A>\d{1,2}) (?P<B>\d{1,2}) (?P<Z>'?\d{2})$`), // 01/02/26: which is the year?
+	}
+})
 
 // midnight is a time of day that spreadsheets and databases add to a date.
-var midnight = regexp.MustCompile(`[T ]00:00(:00(\.0+)?)?( ?Z| ?UTC|[+]00:00)?$`)
+var midnight = lazily(`[T ]00:00(:00(\.0+)?)?( ?Z| ?UTC|[+]00:00)?$`)
 
 // ParseMonth reads a month, with Day 0, or the day on which one begins: 2026-01, 2026/01,
 // 202601, 01/2026, Jan 2026, January 2026, Jan-26, 2026-01-15, 20260115, 15 Jan 2026,
@@ -38,11 +42,11 @@ func ParseMonth(s string) (amau.Date, error) {
 	if len(s) > 64 {
 		return amau.Date{}, bad("%q is not a month; %s", short(s), HowTo)
 	}
-	words := strings.FieldsFunc(strings.ToLower(midnight.ReplaceAllString(strings.TrimFunc(s, isSpace), "")), func(r rune) bool {
+	words := strings.FieldsFunc(strings.ToLower(midnight().ReplaceAllString(strings.TrimFunc(s, isSpace), "")), func(r rune) bool {
 		return isSpace(r) || strings.ContainsRune("-/.,_", r)
 	})
 	text := strings.Join(words, " ")
-	for _, form := range monthForms {
+	for _, form := range monthForms() {
 		found := form.FindStringSubmatch(text)
 		if found == nil {
 			continue

@@ -2,14 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"sync"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
 
 // bulk is how many claims of one call are too many to be worth remembering: whoever writes so
 // many at once is not sending the same ones again and again.
-const bulk = 10_000
+const bulk = 4096
 
 // Claim implements [amau.Ledger]. Callers that come together share a commit.
 func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error) {
@@ -19,9 +18,12 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 	if l.writer == nil {
 		return nil, l.failed("write claims to", errReadOnly)
 	}
+	if len(claims) >= bulk && !l.knowsAny(claims) {
+		return l.claimAll(ctx, claims)
+	}
 	isNew := make([]bool, len(claims))
 	// The writer works on a copy: it may be at it when ctx has ended and the caller is gone.
-	j := &job{claims: l.copies.take(len(claims))}
+	j := &job{claims: make([]amau.Claim, 0, len(claims))}
 	var at []int // where the copies stand in claims; nil: in the same places
 	for i := range claims {
 		if l.known.Has(&claims[i]) {
@@ -49,7 +51,6 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 			l.known.Add(&j.claims[i])
 		}
 	}
-	l.copies.give(j.claims)
 	if at == nil {
 		return j.isNew, nil
 	}
@@ -59,22 +60,22 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 	return isNew, nil
 }
 
-// copies keeps the memory of large copies of claims for the next ones.
-type copies struct{ sync.Pool } // :: *[]amau.Claim
-
-func (c *copies) take(n int) []amau.Claim {
-	if n >= bulk {
-		if memory, _ := c.Get().(*[]amau.Claim); memory != nil && cap(*memory) >= n {
-			return *memory
+// knowsAny reports whether any of the claims is known to be there.
+func (l *Ledger) knowsAny(claims []amau.Claim) bool {
+	for i := range claims {
+		if l.known.Has(&claims[i]) {
+			return true
 		}
 	}
-	return make([]amau.Claim, 0, n)
+	return false
 }
 
-// give takes back what nobody uses any more.
-func (c *copies) give(claims []amau.Claim) {
-	if cap(claims) >= bulk {
-		claims = claims[:0]
-		c.Put(&claims)
+// claimAll writes claims none of which is known. So many are not copied: the caller has to wait for as long
+// as the writer is at them, also when ctx has ended.
+func (l *Ledger) claimAll(ctx context.Context, claims []amau.Claim) ([]bool, error) {
+	j := &job{claims: claims, borrowed: true}
+	if err := l.writer.do(ctx, j); err != nil {
+		return nil, l.failed("write claims to", err)
 	}
+	return j.isNew, nil
 }

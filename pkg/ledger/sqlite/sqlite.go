@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,8 @@ type Options struct {
 	// BusyTimeout is how long a write waits for another process's. Default: 10 s.
 	BusyTimeout time.Duration
 
-	// Readers bounds the reads at a time. Default: 8.
+	// Readers bounds the reads at a time, each of which has a connection. Default: one for each processor,
+	// at least 2.
 	Readers int
 
 	// Receiver says that many small writes are to come, each of which somebody waits for. The log is
@@ -40,7 +42,7 @@ func (o Options) withDefaults() Options {
 		o.BusyTimeout = 10 * time.Second
 	}
 	if o.Readers <= 0 {
-		o.Readers = 8
+		o.Readers = max(2, runtime.GOMAXPROCS(0))
 	}
 	return o
 }
@@ -51,7 +53,6 @@ type Ledger struct {
 	readers *sql.DB
 	writer  *writer // nil when opened to read only
 	known   *amau.KnownClaims
-	copies  copies
 	damaged atomic.Bool // some call found the file damaged
 	close   sync.Once
 	closed  error // of the first Close

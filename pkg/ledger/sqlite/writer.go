@@ -47,6 +47,8 @@ type job struct {
 	isNew  []bool
 	run    func(*conn) error
 
+	borrowed bool // claims are the caller's
+
 	err  error
 	done chan struct{} // closed when isNew and err are final
 }
@@ -206,7 +208,7 @@ func retryBusy(ctx context.Context, timeout time.Duration, f func() error) error
 }
 
 // do hands the job to the writer and waits until it is committed or ctx ends. In the second
-// case it may be written all the same.
+// case it may be written all the same, and with borrowed claims do waits until the writer lets go of them.
 func (w *writer) do(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -224,6 +226,10 @@ func (w *writer) do(ctx context.Context, j *job) error {
 	case <-j.done:
 		return j.err
 	case <-ctx.Done():
+		if j.borrowed {
+			<-j.done // if it was not begun, that is soon
+			return j.err
+		}
 		return ctx.Err()
 	}
 }
