@@ -401,7 +401,7 @@ func TestDamagedPages(t *testing.T) {
 // so that its end need not wait for all of it.
 func TestALargeCommitIsMovedAtOnce(t *testing.T) {
 	l := newLedger(t, Options{})
-	claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, 2*bulk)
+	claims := ledgertest.MakeClaims("acme", period, amau.Total, 0, 4*bulk)
 	if _, err := l.Claim(t.Context(), claims); err != nil {
 		t.Fatal(err)
 	}
