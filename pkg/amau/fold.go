@@ -193,8 +193,8 @@ func (f *Fold) enter(t time.Time) {
 	f.index = slices.IndexFunc(f.batch.Periods, func(p Period) bool { return p.Contains(t) })
 	if f.index < 0 {
 		f.index = len(f.batch.Periods)
-		p := f.r.Contract.PeriodOf(t)
-		f.batch.Periods, f.keys = append(f.batch.Periods, p), append(f.keys, p.Key())
+		p := f.r.periodOf(t)
+		f.batch.Periods, f.keys = append(f.batch.Periods, p.Period), append(f.keys, p.key)
 	}
 	f.period = f.batch.Periods[f.index]
 }
@@ -209,7 +209,7 @@ func (f *Fold) tallyOf(t time.Time) *Tally {
 	if !ok {
 		n = len(f.batch.Tallies)
 		f.days[day] = n
-		f.batch.Tallies = append(f.batch.Tallies, Tally{Source: f.source, Day: t.UTC().Format(time.DateOnly)})
+		f.batch.Tallies = append(f.batch.Tallies, Tally{Source: f.source, Day: f.r.dayText(t)})
 	}
 	f.day, f.tally = day, n
 	return &f.batch.Tallies[n]

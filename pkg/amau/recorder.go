@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,10 @@ type Recorder struct {
 	// turn is taken while notes are read or written, which can take as long as a context lasts.
 	turn chan struct{}
 	apps map[string][]string // :: period key -> ids of the applications that have a meter there, as last read; for who has the turn
+
+	// What the last event was in: the next, likely of another delivery, is in the same.
+	period atomic.Pointer[namedPeriod]
+	day    atomic.Pointer[namedDay]
 
 	mu       sync.Mutex
 	prepared map[string]Period // :: period key -> as the ledger's note has it
@@ -141,7 +146,7 @@ func (r *Recorder) Commit(ctx context.Context, b *Batch) error {
 		if err != nil {
 			return fmt.Errorf("claim %d keys: %w", len(b.Claims), err)
 		}
-		b.settle(isNew)
+		r.settle(b, isNew)
 		if err := r.markCloses(ctx, b); err != nil {
 			return err
 		}
@@ -180,7 +185,7 @@ func (b *Batch) Merge(o Batch) {
 }
 
 // settle writes down which claims were new, for the whole and for each day.
-func (b *Batch) settle(isNew []bool) {
+func (r *Recorder) settle(b *Batch, isNew []bool) {
 	for i := range b.Tallies {
 		b.Tallies[i].NewClaims = 0
 	}
@@ -196,7 +201,7 @@ func (b *Batch) settle(isNew []bool) {
 			continue
 		}
 		if d := dayOf(c.Published); at < 0 || d != day || c.Source != known.Source {
-			known = Tally{Source: c.Source, Day: c.Published.UTC().Format(time.DateOnly)}
+			known = Tally{Source: c.Source, Day: r.dayText(c.Published)}
 			day, at = d, slices.IndexFunc(b.Tallies, func(t Tally) bool { return t.Day == known.Day && t.Source == known.Source })
 		}
 		if at >= 0 {

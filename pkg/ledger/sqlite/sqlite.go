@@ -28,9 +28,10 @@ type Options struct {
 	// at least 2.
 	Readers int
 
-	// Receiver says that many small writes are to come, each of which somebody waits for. The log is
-	// then made at once as long as it gets (35 MB): a sync of what is written over old bytes does not
-	// wait for the file system's journal, which takes as long again.
+	// Receiver says that many small writes are to come, each of which somebody waits for. A write then
+	// waits for up to 1 ms for others to share its sync. The log is made at once as long as it gets
+	// (35 MB): a sync of what is written over old bytes does not wait for the file system's journal,
+	// which takes as long again.
 	Receiver bool
 }
 

@@ -5,12 +5,8 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
-
-	driver "modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
 
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
@@ -24,6 +20,12 @@ const (
 
 	// moveDelay is how long nothing is to be written before the log is moved without need.
 	moveDelay = 3 * time.Millisecond
+
+	// gatherTime and gatherEnough are how long a receiver's commit waits for others to share it, and how
+	// many callers are enough. Each would else find the one before it running, and few others with it: with 32
+	// clients a commit is then for 5 of them, and is on the disk no sooner than for 12 (BenchmarkServe).
+	gatherTime   = time.Millisecond
+	gatherEnough = 12
 
 	// maxCommit bounds the claims of one transaction, so that memory is bounded and a small
 	// write does not wait long behind large ones. A single call may be larger.
@@ -56,8 +58,9 @@ type job struct {
 // writer owns the connection that writes. Its goroutine takes all jobs that came while the last
 // commit ran and commits them as one (group commit).
 type writer struct {
-	conn  *conn
-	batch *batch
+	conn      *conn
+	batch     *batch
+	gatherFor time.Duration // how long a commit waits for more callers; 0: not
 
 	// inherited says that the log holds what earlier processes wrote. If one of them ended because
 	// the log could not be synced, that is there to read and yet not on the disk.
@@ -74,137 +77,6 @@ type writer struct {
 	wake  chan struct{} // has room for one
 	ended chan struct{} // closed when the goroutine has ended
 	err   error         // of the last tallies, once ended is closed
-}
-
-// openWriter opens the file at path for writing, brings it to this version and starts the
-// writer. Only a file that was made by the caller may be empty.
-func openWriter(ctx context.Context, path string, o Options, made bool) (*writer, error) {
-	if err := inspect(path); err != nil {
-		return nil, err
-	}
-	// With fdatasync a commit does not wait for the file's timestamps, and is as durable. Where
-	// the system has none, fsync it is.
-	_, _ = driver.Fdatasync(true)
-	w := &writer{tallies: map[tallyKey]amau.Tally{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	d := &driver.Driver{}
-	w.batch = newBatch()
-	if err := w.batch.register(d); err != nil {
-		return nil, err
-	}
-	raw, err := d.Open(dsn(path, o, nil))
-	if err != nil {
-		return nil, err
-	}
-	rc, ok := raw.(rawConn)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("the driver's connections are of an unknown kind, %T", raw), raw.Close())
-	}
-	w.conn = &conn{Conn: rc}
-	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(path, o, made) }); err != nil {
-		if isDamage(err) && hasLog(path) { // see Ledger.Close
-			return nil, errors.Join(err, w.conn.release())
-		}
-		return nil, errors.Join(err, w.conn.close())
-	}
-	go w.loop()
-	return w, nil
-}
-
-// prepare makes the connection ready to write. Nothing is changed before it is certain that the
-// file is a ledger, or empty.
-func (w *writer) prepare(path string, o Options, made bool) error {
-	w.inherited = hasLog(path)
-	kind, err := identify(w.conn)
-	if err == nil && kind == empty && !made {
-		err = errEmpty
-	}
-	if err == nil {
-		err = checkEnd(path)
-	}
-	if err != nil {
-		return err
-	}
-	mode, _, err := w.conn.one("PRAGMA journal_mode = WAL")
-	if err != nil {
-		return err
-	}
-	if mode != "wal" {
-		return fmt.Errorf("the file system offers no write-ahead log (journal mode %v); keep the ledger on a local disk", mode)
-	}
-	pages := checkpointPages
-	if o.Receiver {
-		pages = receiverPages
-	}
-	for _, pragma := range []string{
-		"synchronous = FULL",
-		"cache_size = -65536", // KiB: the pages of a large import, so that each is written once
-		"temp_store = MEMORY",
-		fmt.Sprintf("wal_autocheckpoint = %d", pages),
-	} {
-		if err := w.conn.script("PRAGMA " + pragma); err != nil {
-			return err
-		}
-	}
-	if kind != current {
-		if err := migrate(w.conn); err != nil {
-			return err
-		}
-	}
-	// Where the disk is read-only, this is the first to say so. That it is locked by another
-	// shows that it is not.
-	err = w.conn.transaction(func() error {
-		if o.Receiver {
-			lengthen(path+"-wal", walHeader+(receiverPages+receiverPages/32)*(frameHeader+pageSize))
-		}
-		return nil
-	})
-	if err != nil && codeOf(err) != lib.SQLITE_BUSY {
-		return err
-	}
-	return w.batch.attach(w.conn)
-}
-
-// lengthen makes the log so long, with zeros behind what it holds. To SQLite nothing is there: it
-// knows its own by salt and checksum, and leaves old bytes there itself. Nobody else may write to the log
-// meanwhile. It need not succeed: where the disk has no room the log stays as it is.
-//
-// Closing the file drops no lock: SQLite has none on the log.
-func lengthen(log string, size int64) {
-	f, err := os.OpenFile(log, os.O_WRONLY, 0)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || info.Size() >= size {
-		return
-	}
-	_, err = f.WriteAt(make([]byte, size-info.Size()), info.Size())
-	if err = errors.Join(err, f.Sync()); err != nil {
-		_ = f.Truncate(info.Size())
-	}
-}
-
-// retryBusy repeats f while the file is locked, or another process is making it: where several
-// open a new ledger at once, SQLite does not always wait by itself.
-func retryBusy(ctx context.Context, timeout time.Duration, f func() error) error {
-	deadline := time.Now().Add(timeout)
-	for {
-		err := f()
-		again := errors.Is(err, errEmpty)
-		switch codeOf(err) {
-		case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
-			again = true
-		}
-		if !again || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // do hands the job to the writer and waits until it is committed or ctx ends. In the second
@@ -263,6 +135,7 @@ func (w *writer) stop() error {
 func (w *writer) loop() {
 	defer close(w.ended)
 	for {
+		w.gather()
 		jobs, tallies, closing := w.take()
 		if len(jobs) == 0 && len(tallies) == 0 {
 			if closing {
@@ -291,6 +164,32 @@ func (w *writer) loop() {
 			<-w.wake
 		}
 	}
+}
+
+// gather waits for more callers where there are some and few.
+func (w *writer) gather() {
+	if n, closing := w.waiting(); w.gatherFor == 0 || n == 0 || closing {
+		return
+	}
+	end := time.NewTimer(w.gatherFor)
+	defer end.Stop()
+	for {
+		if n, closing := w.waiting(); n >= gatherEnough || closing {
+			return
+		}
+		select {
+		case <-w.wake:
+		case <-end.C:
+			return
+		}
+	}
+}
+
+// waiting returns the number of jobs that wait, and whether they are the last.
+func (w *writer) waiting() (n int, closing bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue), w.closing
 }
 
 // idle waits for work. Meanwhile it moves what a large commit wrote from the log into the file, which

@@ -74,10 +74,9 @@ func await(t *testing.T, what string, holds func() bool) {
 }
 
 // waiting returns the number of jobs in the queue.
-func (w *writer) waiting() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.queue)
+func (w *writer) queued() int {
+	n, _ := w.waiting()
+	return n
 }
 
 // commits counts the transactions of the writer from now on.
@@ -124,7 +123,7 @@ func TestCallersShareACommit(t *testing.T) {
 			}
 		})
 	}
-	await(t, "all callers waiting", func() bool { return l.writer.waiting() == callers })
+	await(t, "all callers waiting", func() bool { return l.writer.queued() == callers })
 	release()
 	group.Wait()
 	if n.Load() != 2 {
@@ -134,6 +133,54 @@ func TestCallersShareACommit(t *testing.T) {
 		t.Errorf("%d claims were new, want %d", fresh.Load(), callers+1)
 	}
 	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(ledgertest.MakeClaims("acme", period, amau.Total, 0, callers+1)))
+}
+
+// TestAReceiversCallersAreGathered: a receiver's commit waits for others to share it, but not once there
+// are enough of them, nor for ever.
+func TestAReceiversCallersAreGathered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "amau.db")
+	open := func(gather time.Duration) *Ledger {
+		l, err := Open(t.Context(), path, Options{Receiver: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.writer.gatherFor != gatherTime {
+			t.Errorf("a receiver gathers for %s", l.writer.gatherFor)
+		}
+		l.writer.gatherFor = gather // before anybody calls
+		return l
+	}
+	l := open(time.Hour)
+	n := commits(l)
+	var group sync.WaitGroup
+	for i := range gatherEnough {
+		group.Go(func() {
+			if _, err := l.Claim(t.Context(), ledgertest.MakeClaims("acme", period, amau.Total, i, 1)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if n.Load() != 1 {
+		t.Errorf("%d commits for %d callers, want 1", n.Load(), gatherEnough)
+	}
+	alone := make(chan error, 1)
+	go func() {
+		_, err := l.Claim(t.Context(), ledgertest.MakeClaims("acme", period, amau.Total, 100, 1))
+		alone <- err
+	}()
+	await(t, "the caller waiting for others", func() bool { return l.writer.queued() == 1 })
+	if err := errors.Join(l.Close(), <-alone); err != nil {
+		t.Errorf("closing with a caller who waits for others: %v", err)
+	}
+	l = open(gatherTime)
+	if _, err := l.Claim(t.Context(), ledgertest.MakeClaims("acme", period, amau.Total, 101, 1)); err != nil {
+		t.Error(err)
+	}
+	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(ledgertest.MakeClaims("acme", period, amau.Total, 0, gatherEnough), ledgertest.MakeClaims("acme", period, amau.Total, 100, 2)))
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOneCallersErrorIsNotTheOthers(t *testing.T) {
@@ -165,7 +212,7 @@ func TestOneCallersErrorIsNotTheOthers(t *testing.T) {
 	if err := l.Tally(t.Context(), "acme", []amau.Tally{{Source: amau.FromHook, Day: "2026-01-15", Events: 7}}); err != nil {
 		t.Error(err)
 	}
-	await(t, "all callers waiting", func() bool { return l.writer.waiting() == 3 })
+	await(t, "all callers waiting", func() bool { return l.writer.queued() == 3 })
 	release()
 	group.Wait()
 	ledgertest.Check(t, l, "acme", ledgertest.ModelOf(
@@ -210,7 +257,7 @@ func TestTalliesOfARunningCommitAreSeen(t *testing.T) {
 		}
 		seen <- tallies
 	})
-	await(t, "the reader waiting or done", func() bool { return l.writer.waiting() == 1 || len(seen) == 1 })
+	await(t, "the reader waiting or done", func() bool { return l.writer.queued() == 1 || len(seen) == 1 })
 	close(goOn)
 	group.Wait()
 	if tallies := <-seen; len(tallies) != 1 || tallies[0].Events != 7 {
@@ -229,7 +276,7 @@ func TestCallerLeavesWhenItsContextEnds(t *testing.T) {
 		_, err := l.Claim(ctx, claims)
 		left <- err
 	}()
-	await(t, "the caller waiting", func() bool { return l.writer.waiting() == 1 })
+	await(t, "the caller waiting", func() bool { return l.writer.queued() == 1 })
 	cancel()
 	select {
 	case err := <-left: // while the file is locked
