@@ -32,6 +32,10 @@ func (l *Ledger) Count(ctx context.Context, org, period string, meters ...amau.M
 
 // count counts all meters of a block in one pass.
 func (l *Ledger) count(ctx context.Context, org, period string, meters []amau.Meter) ([]int64, error) {
+	counts := make([]int64, len(meters))
+	if len(meters) == 0 {
+		return counts, nil
+	}
 	tx, err := l.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // all at the same instant
 	if err != nil {
 		return nil, err
@@ -41,7 +45,6 @@ func (l *Ledger) count(ctx context.Context, org, period string, meters []amau.Me
 	if err != nil {
 		return nil, err
 	}
-	counts := make([]int64, len(meters))
 	for block, bits := range blocks {
 		columns, into := make([]string, len(bits)), make([]any, len(bits))
 		for i, m := range bits {
@@ -63,25 +66,29 @@ type meterBit struct {
 	place int
 }
 
-// meterBits returns the bits of the meters that the ledger knows, by block.
+// meterBits returns the bits of the meters that the ledger knows, by block. There must be a meter.
 func meterBits(ctx context.Context, tx *sql.Tx, meters []amau.Meter) (map[int64][]meterBit, error) {
-	list, err := json.Marshal(meters)
-	if err != nil {
-		return nil, fmt.Errorf("list %d meters: %w", len(meters), err)
+	query, args := "SELECT id / 32, 1 << id % 32, name FROM meter WHERE name IN (?"+strings.Repeat(", ?", len(meters)-1)+")", make([]any, len(meters))
+	for i, m := range meters {
+		args[i] = m
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT meter.id / 32, 1 << meter.id % 32, wanted.key FROM json_each(?) AS wanted JOIN meter ON meter.name = wanted.value", string(list))
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	blocks := map[int64][]meterBit{}
 	for rows.Next() {
-		var block int64
-		var m meterBit
-		if err := rows.Scan(&block, &m.bit, &m.place); err != nil {
+		var block, bit int64
+		var name amau.Meter
+		if err := rows.Scan(&block, &bit, &name); err != nil {
 			return nil, err
 		}
-		blocks[block] = append(blocks[block], m)
+		for place, m := range meters {
+			if m == name {
+				blocks[block] = append(blocks[block], meterBit{bit, place})
+			}
+		}
 	}
 	return blocks, rows.Err()
 }

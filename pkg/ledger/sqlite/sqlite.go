@@ -33,6 +33,8 @@ type Options struct {
 	// (35 MB): a sync of what is written over old bytes does not wait for the file system's journal,
 	// which takes as long again.
 	Receiver bool
+
+	gather time.Duration // how long a receiver's write waits; default: gatherTime
 }
 
 func (o Options) withDefaults() Options {
@@ -41,6 +43,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.BusyTimeout <= 0 {
 		o.BusyTimeout = 10 * time.Second
+	}
+	if o.Receiver && o.gather == 0 {
+		o.gather = gatherTime
 	}
 	if o.Readers <= 0 {
 		o.Readers = max(2, runtime.GOMAXPROCS(0))

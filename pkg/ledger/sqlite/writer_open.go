@@ -22,7 +22,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 	// With fdatasync a commit does not wait for the file's timestamps, and is as durable. Where
 	// the system has none, fsync it is.
 	_, _ = driver.Fdatasync(true)
-	w := &writer{tallies: map[tallyKey]amau.Tally{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	w := &writer{gatherFor: o.gather, tallies: map[tallyKey]amau.Tally{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	d := &driver.Driver{}
 	w.batch = newBatch()
 	if err := w.batch.register(d); err != nil {
@@ -37,9 +37,6 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 		return nil, errors.Join(fmt.Errorf("the driver's connections are of an unknown kind, %T", raw), raw.Close())
 	}
 	w.conn = &conn{Conn: rc}
-	if o.Receiver {
-		w.gatherFor = gatherTime
-	}
 	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(path, o, made) }); err != nil {
 		if isDamage(err) && hasLog(path) { // see Ledger.Close
 			return nil, errors.Join(err, w.conn.release())
