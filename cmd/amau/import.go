@@ -50,9 +50,9 @@ status 1. At the end stdout gets one line:
 }
 
 const (
-	// gcPercent lets garbage grow to four times what is in use before it is collected, about 20 MB
+	// gcPercent lets garbage grow to eight times what is in use before it is collected, about 20 MB
 	// for most files: collecting twice as often costs a twentieth of the time.
-	gcPercent = 400
+	gcPercent = 800
 
 	// goMemory is what import's own memory may come to before garbage is collected more often, in
 	// bytes. SQLite has about as much again.

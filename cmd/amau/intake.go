@@ -17,7 +17,7 @@ import (
 const (
 	// commitClaims is how many claims are enough for a write: a ledger's fixed cost does not
 	// matter then, and the last write does not take long after the rest.
-	commitClaims = 1 << 14
+	commitClaims = 3 << 13
 
 	// leastClaims is how many are worth a write of their own before the end.
 	leastClaims = 1 << 10
