@@ -9,7 +9,7 @@ import (
 func (b *bench) environments(ctx context.Context) ([]table, error) {
 	t := table{
 		title: "DynamoDB units per million events of a day, the month's first half being in the table",
-		heads: []string{"environments", "known claims", "events measured", "claims read, RRU", "claims written, WRU", "tallies, WRU", "in WRU", "USD"},
+		heads: []string{"environments", "users known", "events measured", "claims read, RRU", "claims written, WRU", "tallies, WRU", "in WRU", "USD"},
 	}
 	sizes := []int{3000}
 	if b.long {

@@ -31,14 +31,15 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 		return nil, err
 	}
 	isNew := make([]bool, len(claims))
-	if !slices.ContainsFunc(claims, func(c amau.Claim) bool { return !l.known.Has(&c) }) {
+	unknown := l.known.Unknown(claims)
+	if len(unknown) == 0 {
 		return isNew, nil
 	}
 	shards, err := l.settleShards(ctx)
 	if err != nil {
 		return nil, err
 	}
-	absent, err := l.absent(ctx, claims, l.unknown(claims, shards))
+	absent, err := l.absent(ctx, claims, distinct(claims, unknown, shards))
 	if err != nil {
 		return nil, fmt.Errorf("read claims in table %s: %w", l.table, err)
 	}
@@ -49,7 +50,7 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 			return err
 		}
 		isNew[w.index] = added
-		l.known.Add(&claims[w.index])
+		l.known.Add(claims[w.index : w.index+1])
 		return nil
 	})
 	if err != nil {
@@ -58,14 +59,11 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 	return isNew, nil
 }
 
-// unknown returns the distinct claims that are not known to be there.
-func (l *Ledger) unknown(claims []amau.Claim, shards int) []wanted {
+// distinct returns those of the claims that are unknown, each once.
+func distinct(claims []amau.Claim, unknown []int, shards int) []wanted {
 	var list []wanted
 	seen := make(map[key]struct{})
-	for i := range claims {
-		if l.known.Has(&claims[i]) {
-			continue
-		}
+	for _, i := range unknown {
 		k := claimKey(&claims[i], shards)
 		if _, twice := seen[k]; !twice {
 			seen[k] = struct{}{}
@@ -97,7 +95,7 @@ func (l *Ledger) absent(ctx context.Context, claims []amau.Claim, list []wanted)
 		}
 		batches[i] = slices.DeleteFunc(batches[i], func(w wanted) bool {
 			if there[w.key] {
-				l.known.Add(&claims[w.index])
+				l.known.Add(claims[w.index : w.index+1])
 			}
 			return there[w.key]
 		})

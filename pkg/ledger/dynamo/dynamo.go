@@ -72,8 +72,8 @@ type Options struct {
 	// Parallel is how many requests one call makes at a time. Zero: 32.
 	Parallel int
 
-	// Known is about how many claims are remembered as recorded, at 60 bytes each, so that
-	// their repetition costs nothing. Zero: 200,000; negative: none.
+	// Known is of about how many users and periods the claims are remembered as recorded, at 60 bytes
+	// each, so that their repetition costs nothing. Zero: 200,000; negative: none.
 	Known int
 
 	// Shards is over how many partition keys a new table spreads the claims of a period and

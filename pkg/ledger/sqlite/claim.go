@@ -18,56 +18,32 @@ func (l *Ledger) Claim(ctx context.Context, claims []amau.Claim) ([]bool, error)
 	if l.writer == nil {
 		return nil, l.failed("write claims to", errReadOnly)
 	}
-	if len(claims) >= bulk && !l.knowsAny(claims) {
+	unknown := l.known.Unknown(claims)
+	if len(unknown) == 0 {
+		return make([]bool, len(claims)), nil
+	}
+	if len(claims) >= bulk && len(unknown) == len(claims) {
 		return l.claimAll(ctx, claims)
 	}
-	isNew := make([]bool, len(claims))
 	// The writer works on a copy: it may be at it when ctx has ended and the caller is gone.
-	j := &job{claims: make([]amau.Claim, 0, len(claims))}
-	var at []int // where the copies stand in claims; nil: in the same places
-	for i := range claims {
-		if l.known.Has(&claims[i]) {
-			if at == nil {
-				at = make([]int, i, len(claims))
-				for k := range at {
-					at[k] = k
-				}
-			}
-			continue
-		}
-		j.claims = append(j.claims, claims[i])
-		if at != nil {
-			at = append(at, i)
-		}
-	}
-	if len(j.claims) == 0 {
-		return isNew, nil
+	j := &job{claims: make([]amau.Claim, len(unknown))}
+	for k, i := range unknown {
+		j.claims[k] = claims[i]
 	}
 	if err := l.writer.do(ctx, j); err != nil {
 		return nil, l.failed("write claims to", err)
 	}
 	if len(j.claims) < bulk {
-		for i := range j.claims {
-			l.known.Add(&j.claims[i])
-		}
+		l.known.Add(j.claims)
 	}
-	if at == nil {
+	if len(unknown) == len(claims) {
 		return j.isNew, nil
 	}
-	for k, i := range at {
+	isNew := make([]bool, len(claims))
+	for k, i := range unknown {
 		isNew[i] = j.isNew[k]
 	}
 	return isNew, nil
-}
-
-// knowsAny reports whether any of the claims is known to be there.
-func (l *Ledger) knowsAny(claims []amau.Claim) bool {
-	for i := range claims {
-		if l.known.Has(&claims[i]) {
-			return true
-		}
-	}
-	return false
 }
 
 // claimAll writes claims none of which is known. So many are not copied: the caller has to wait for as long

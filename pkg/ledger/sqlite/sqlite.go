@@ -17,8 +17,8 @@ import (
 
 // Options tune a ledger. The zero value is right for most uses.
 type Options struct {
-	// KnownClaims bounds the claims that are remembered to be in the ledger, so that a repeated
-	// one costs no transaction; about 60 bytes each. Default: 262,144. Negative: none.
+	// KnownClaims is of about how many users and periods the claims are remembered to be in the ledger, so
+	// that a repeated one costs no transaction; about 60 bytes each. Default: 262,144. Negative: none.
 	KnownClaims int
 
 	// BusyTimeout is how long a write waits for another process's. Default: 10 s.
