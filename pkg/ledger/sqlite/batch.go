@@ -36,6 +36,8 @@ type batch struct {
 	at, to int      // the cursor's row: the events from at to before to in order, which are of one user and month
 	meters uint32   // all that the row claims, as bits
 	text   []byte   // memory for more
+
+	mayNumber bool // texts that have no number get one
 }
 
 // scopeKey is what the rows of a scope share.
@@ -97,10 +99,14 @@ SELECT scope, user, meters, first, source, type, published, recorded, uuid, more
 ON CONFLICT (scope, user) DO UPDATE SET meters = user_month.meters | excluded.meters, more = all_more(user_month.meters, user_month.more)
 WHERE any_new(user_month.meters)`
 
+// errNewName says that claims have a text that has no number yet, as far as is known.
+var errNewName = errors.New("a name has no number")
+
 // insert writes the jobs' claims and says in each job which were new. Of equal claims the first
-// is new.
-func (b *batch) insert(c *conn, jobs []*job) error {
+// is new. If it may not give numbers to texts, which takes statements of their own, it can fail with errNewName.
+func (b *batch) insert(c *conn, jobs []*job, mayNumber bool) error {
 	defer b.reset()
+	b.mayNumber = mayNumber
 	n := 0
 	for _, j := range jobs {
 		n += len(j.claims)
@@ -157,7 +163,7 @@ func (b *batch) add(c *conn, claims []amau.Claim, isNew []bool) (n int, err erro
 		if n > 0 && (claim.User != first.User || claim.Period != first.Period || claim.Org != first.Org || claim.Evidence != first.Evidence) {
 			break
 		}
-		meter, err := nameID(c, "meter", b.meterIDs, claim.Meter)
+		meter, err := nameID(b, c, "meter", b.meterIDs, claim.Meter)
 		if err != nil {
 			return 0, err
 		}
@@ -175,10 +181,10 @@ func (b *batch) add(c *conn, claims []amau.Claim, isNew []bool) (n int, err erro
 	if err != nil {
 		return 0, err
 	}
-	if e.kind, err = nameID(c, "event_type", b.types, first.Type); err != nil {
+	if e.kind, err = nameID(b, c, "event_type", b.types, first.Type); err != nil {
 		return 0, err
 	}
-	if e.source, err = nameID(c, "source", b.sources, string(first.Source)); err != nil {
+	if e.source, err = nameID(b, c, "source", b.sources, string(first.Source)); err != nil {
 		return 0, err
 	}
 	b.order = append(b.order, place{orderOf(first.User), scope, uint32(len(b.events))})
@@ -190,6 +196,9 @@ func (b *batch) add(c *conn, claims []amau.Claim, isNew []bool) (n int, err erro
 func (b *batch) scope(c *conn, key scopeKey) (uint32, error) {
 	if id, ok := b.scopes[key]; ok {
 		return id, nil
+	}
+	if !b.mayNumber {
+		return 0, errNewName
 	}
 	id, err := idOf(c,
 		"INSERT INTO scope (org, period, block) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -205,9 +214,12 @@ func (b *batch) scope(c *conn, key scopeKey) (uint32, error) {
 }
 
 // nameID returns the id of a name in one of the tables of names.
-func nameID[Name ~string](c *conn, table string, ids map[Name]uint32, name Name) (uint32, error) {
+func nameID[Name ~string](b *batch, c *conn, table string, ids map[Name]uint32, name Name) (uint32, error) {
 	if id, ok := ids[name]; ok {
 		return id, nil
+	}
+	if !b.mayNumber {
+		return 0, errNewName
 	}
 	id, err := idOf(c, "INSERT INTO "+table+" (name) VALUES (?) ON CONFLICT DO NOTHING", "SELECT id FROM "+table+" WHERE name = ?", string(name))
 	if err != nil {

@@ -131,6 +131,30 @@ func BenchmarkClaimConcurrent(b *testing.B) {
 	}
 }
 
+// BenchmarkClaimLarge is a receiver's commit of 12 new users to a ledger of half a million, with the pages that it has in
+// memory and with those of an import, without waiting for the disk.
+func BenchmarkClaimLarge(b *testing.B) {
+	for _, cache := range []int{receiverCache, writerCache} {
+		b.Run(fmt.Sprintf("%d-KiB", cache), func(b *testing.B) {
+			l := newLedger(b, Options{Receiver: true, gather: 1, KnownClaims: -1})
+			if err := l.writer.conn.script(fmt.Sprintf("PRAGMA cache_size = -%d; PRAGMA synchronous = OFF", cache)); err != nil {
+				b.Fatal(err)
+			}
+			next := 0
+			claim := func(users int) {
+				mustClaim(b, l, bulkClaims(next, users))
+				next += users
+			}
+			for next < 1<<19 {
+				claim(1000)
+			}
+			for b.Loop() {
+				claim(12)
+			}
+		})
+	}
+}
+
 // BenchmarkRead reads a meter with a million claims.
 func BenchmarkRead(b *testing.B) {
 	const n = 1_000_000
@@ -201,7 +225,7 @@ func BenchmarkInsert(b *testing.B) {
 		insert func(w *writer, claims []amau.Claim) error
 	}{
 		{"batch", func(w *writer, claims []amau.Claim) error {
-			return w.batch.insert(w.conn, []*job{{claims: claims}})
+			return w.batch.insert(w.conn, []*job{{claims: claims}}, true)
 		}},
 		{"row", func(w *writer, claims []amau.Claim) error { return values(w.conn, claims, 1) }},
 		{"values-100", func(w *writer, claims []amau.Claim) error { return values(w.conn, claims, 100) }},

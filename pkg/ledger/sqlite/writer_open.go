@@ -68,15 +68,15 @@ func (w *writer) prepare(path string, o Options, made bool) error {
 	if mode != "wal" {
 		return fmt.Errorf("the file system offers no write-ahead log (journal mode %v); keep the ledger on a local disk", mode)
 	}
-	pages := checkpointPages
+	log, cache := checkpointPages, writerCache
 	if o.Receiver {
-		pages = receiverPages
+		log, cache = receiverPages, receiverCache
 	}
 	for _, pragma := range []string{
 		"synchronous = FULL",
-		"cache_size = -65536", // KiB: the pages of a large import, so that each is written once
+		fmt.Sprintf("cache_size = -%d", cache),
 		"temp_store = MEMORY",
-		fmt.Sprintf("wal_autocheckpoint = %d", pages),
+		fmt.Sprintf("wal_autocheckpoint = %d", log),
 	} {
 		if err := w.conn.script("PRAGMA " + pragma); err != nil {
 			return err
