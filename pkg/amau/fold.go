@@ -56,13 +56,42 @@ type userClaims struct {
 
 // NewFold returns an empty fold of events of one source.
 func (r *Recorder) NewFold(source Source) *Fold {
-	f := &Fold{r: r, source: source, now: r.Now().UTC().Truncate(time.Millisecond), users: map[string]*userClaims{}, days: map[int]int{}}
+	f := &Fold{r: r, users: map[string]*userClaims{}, days: map[int]int{}}
 	if r.AppMeters {
 		f.apps, f.appMeters = map[userApp]bool{}, map[string]Meter{}
 	}
 	f.empty(nil)
+	f.begin(source)
 	return f
 }
+
+// begin makes an empty fold one of events that come now from the source.
+func (f *Fold) begin(source Source) {
+	f.source, f.now = source, f.r.Now().UTC().Truncate(time.Millisecond)
+}
+
+// Batch applies the rules to events and returns the claims that they make. It does not touch
+// the ledger and cannot fail.
+func (r *Recorder) Batch(source Source, events []Event) Batch {
+	f, ok := r.folds.Get().(*Fold)
+	if ok {
+		f.begin(source)
+	} else {
+		f = r.NewFold(source)
+	}
+	for i := range events {
+		f.Add(&events[i])
+	}
+	b := f.Batch()
+	if len(f.users) <= maxPooledUsers {
+		f.forgetUsers()
+		r.folds.Put(f)
+	}
+	return b
+}
+
+// maxPooledUsers is for how many users a fold may take memory with it into the pool.
+const maxPooledUsers = 256
 
 // empty begins a new batch whose first periods are the given ones.
 func (f *Fold) empty(periods []Period) {
@@ -139,6 +168,13 @@ func (f *Fold) forget() {
 	}
 	clear(f.apps)
 	f.batch.Periods, f.keys, f.period = nil, nil, Period{}
+}
+
+// forgetUsers forgets, after a batch, whose events there were.
+func (f *Fold) forgetUsers() {
+	clear(f.users)
+	clear(f.appMeters)
+	f.claims = 0
 }
 
 // Claims returns the number of distinct claims so far.

@@ -37,6 +37,8 @@ type Recorder struct {
 	period atomic.Pointer[namedPeriod]
 	day    atomic.Pointer[namedDay]
 
+	folds sync.Pool // of *Fold, which know nobody
+
 	mu       sync.Mutex
 	prepared map[string]Period // :: period key -> as the ledger's note has it
 	mismatch bool              // the ledger holds periods of another definition
@@ -108,16 +110,6 @@ type Batch struct {
 	Claims  []Claim  // distinct
 	Tallies []Tally
 	Summary Summary `json:"-"` // New is 0 until committed
-}
-
-// Batch applies the rules to events and returns the claims that they make. It does not touch
-// the ledger and cannot fail.
-func (r *Recorder) Batch(source Source, events []Event) Batch {
-	f := r.NewFold(source)
-	for i := range events {
-		f.Add(&events[i])
-	}
-	return f.Batch()
 }
 
 // Record puts what the events come to into the ledger. When err is nil every event that counts
