@@ -21,8 +21,8 @@ GO_TEST := CGO_ENABLED=1 go test -vet=off -p 4 -shuffle=on -count=1 -timeout 20m
 # What has no use for the detector at all: packages without goroutines, and tests of PLAIN_IN that compute for long in one, or
 # count allocations, of which it makes more. scripts/scripts_test.go sees to it that each of them is run.
 PLAIN := ./pkg/chart ./pkg/report ./pkg/statement
-PLAIN_IN := ./pkg/amau ./pkg/okta ./pkg/ledger/sqlite
-PLAIN_TESTS := ^(TestForecastBacktest|TestYearsTileTime|TestPeriodsEqualTheModel|TestAllocations|TestReadTooLongLine|TestLinesAreReadAlike|TestLinesAreReadAlikeWithoutAVX2|TestDamagedLinesAreReadAlike|TestRandomLinesAreReadAlike|TestRowsHoldAllClaims|TestOlderLedgerIsBroughtUpToDate|TestOthersReadEachClaim)$$
+PLAIN_IN := ./cmd/amau ./pkg/amau ./pkg/okta ./pkg/simulate ./pkg/ledger/sqlite
+PLAIN_TESTS := ^(TestForecastBacktest|TestYearsTileTime|TestPeriodsEqualTheModel|TestAllocations|TestReadTooLongLine|TestLinesAreReadAlike|TestLinesAreReadAlikeWithoutAVX2|TestDamagedLinesAreReadAlike|TestRandomLinesAreReadAlike|TestRowsHoldAllClaims|TestOlderLedgerIsBroughtUpToDate|TestOthersReadEachClaim|TestOperations|TestTruthInEveryShape|TestRecountInSQL)$$
 
 FUNCTIONS := HookFunction DrainFunction ReportFunction PullFunction
 
