@@ -255,12 +255,7 @@ func (r *Recorder) hasEnded(p Period) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, other := range r.prepared {
-		if !other.Start.Before(p.End) {
-			return true
-		}
-	}
-	return false
+	return !r.latest.Before(p.End)
 }
 
 // early reports whether the close was made by a clock that was ahead, as now shows: then claims

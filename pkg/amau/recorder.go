@@ -40,8 +40,9 @@ type Recorder struct {
 	folds sync.Pool // of *Fold, which know nobody
 
 	mu       sync.Mutex
-	prepared map[string]Period // :: period key -> as the ledger's note has it
-	mismatch bool              // the ledger holds periods of another definition
+	prepared map[int64]Period // :: start, in seconds since 1970 -> as the ledger's note has it; nil before it was asked
+	latest   time.Time        // the last of those starts
+	mismatch bool             // the ledger holds periods of another definition
 }
 
 // NeedsApps reports whether events must come with their applications: client ids, application
@@ -246,7 +247,7 @@ func (r *Recorder) prepare(ctx context.Context, b *Batch) error {
 			}
 		}
 		r.mu.Lock()
-		r.prepared[p.Key()] = recorded
+		r.hold(p, recorded)
 		r.mismatch = r.mismatch || !p.Same(recorded)
 		r.mu.Unlock()
 	}
@@ -259,7 +260,7 @@ func (r *Recorder) isPrepared(b *Batch) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range b.Periods {
-		if recorded, ok := r.prepared[p.Key()]; !ok || !p.Same(recorded) {
+		if recorded, ok := r.prepared[p.Start.Unix()]; !ok || !p.Same(recorded) {
 			return false
 		}
 	}
@@ -278,7 +279,7 @@ func (r *Recorder) hasNotes() bool {
 func (r *Recorder) recorded(p Period) (Period, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	recorded, ok := r.prepared[p.Key()]
+	recorded, ok := r.prepared[p.Start.Unix()]
 	return recorded, ok
 }
 
@@ -321,15 +322,22 @@ func (r *Recorder) readNotes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	prepared := map[string]Period{}
-	for _, p := range recorded {
-		prepared[p.Key()] = p
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mismatch = OtherDefinition(recorded, r.Contract)
-	r.prepared = prepared
+	r.prepared = map[int64]Period{}
+	for _, p := range recorded {
+		r.hold(p, p)
+	}
 	return nil
+}
+
+// hold remembers, under mu, what the ledger's note of the period says.
+func (r *Recorder) hold(p, recorded Period) {
+	r.prepared[p.Start.Unix()] = recorded
+	if recorded.Start.After(r.latest) {
+		r.latest = recorded.Start
+	}
 }
 
 // CheckUserKey fails with [ErrUserKeyMismatch] when the claims of the org were made with

@@ -122,9 +122,7 @@ func (b *bodyReader) done() {
 
 func respond(w http.ResponseWriter, res Response) {
 	h := w.Header()
-	for name, value := range res.Header() {
-		h.Set(name, value)
-	}
+	res.eachHeader(h.Set)
 	if res.Close {
 		h.Set("Connection", "close")
 	}

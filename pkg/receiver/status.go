@@ -34,14 +34,20 @@ type Response struct {
 
 // Header returns the answer's headers, by their lower-case names.
 func (r *Response) Header() map[string]string {
-	h := map[string]string{"cache-control": "no-store"}
+	h := map[string]string{}
+	r.eachHeader(func(name, value string) { h[name] = value })
+	return h
+}
+
+// eachHeader calls set with each of the answer's headers.
+func (r *Response) eachHeader(set func(name, value string)) {
+	set("cache-control", "no-store")
 	if r.ContentType != "" {
-		h["content-type"] = r.ContentType
+		set("content-type", r.ContentType)
 	}
 	if r.Allow != "" {
-		h["allow"] = r.Allow
+		set("allow", r.Allow)
 	}
-	return h
 }
 
 const plain = "text/plain; charset=utf-8"
