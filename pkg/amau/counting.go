@@ -40,18 +40,7 @@ func newCounter(ctx context.Context, store Store, org string, rules *Rules) (*co
 // count counts the claims on the meters in the period. Those on Total are counted by source,
 // unless bySource has them already.
 func (n *counter) count(ctx context.Context, p Period, meters []Meter, bySource map[Source]int64) (PeriodCount, error) {
-	if bySource == nil {
-		found, err := n.store.CountBySource(ctx, n.org, p.Key(), Total)
-		if err != nil {
-			return PeriodCount{}, err
-		}
-		bySource = noneBySource()
-		maps.Copy(bySource, found)
-	}
-	c := PeriodCount{Counts: map[Meter]int64{Total: 0}, FirstSeenBy: bySource}
-	for _, users := range bySource {
-		c.Counts[Total] += users
-	}
+	c := PeriodCount{Counts: map[Meter]int64{}}
 	since, known := n.hook(p)
 	if known {
 		c.LostByHook = new(int64)
@@ -72,15 +61,25 @@ func (n *counter) count(ctx context.Context, p Period, meters []Meter, bySource 
 			plain = append(plain, m)
 		}
 	}
-	if len(plain) == 0 {
-		return c, nil
+	split := Total
+	if bySource != nil {
+		split = ""
 	}
-	counts, err := n.store.Count(ctx, n.org, p.Key(), plain...)
+	counts, found, err := n.store.Count(ctx, n.org, p.Key(), plain, split)
 	if err != nil {
 		return PeriodCount{}, err
 	}
 	for i, m := range plain {
 		c.Counts[m] = counts[i]
+	}
+	c.FirstSeenBy = bySource
+	if bySource == nil {
+		c.FirstSeenBy = noneBySource()
+		maps.Copy(c.FirstSeenBy, found)
+	}
+	c.Counts[Total] = 0
+	for _, users := range c.FirstSeenBy {
+		c.Counts[Total] += users
 	}
 	return c, nil
 }

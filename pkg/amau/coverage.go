@@ -140,7 +140,7 @@ func LostByHook(ctx context.Context, store Store, rules *Rules, org string, p Pe
 // hook lost.
 func countLost(ctx context.Context, store Store, rules *Rules, org string, p Period, meter Meter, since time.Time) (count, lost int64, err error) {
 	if _, all := rules.hookOn(meter); all && !since.After(p.Start) {
-		bySource, err := store.CountBySource(ctx, org, p.Key(), meter)
+		bySource, err := CountBySource(ctx, store, org, p.Key(), meter)
 		for _, n := range bySource {
 			count += n
 		}

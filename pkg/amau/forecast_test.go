@@ -28,12 +28,8 @@ type figures struct {
 	users map[string]int64 // :: period key -> on every meter
 }
 
-func (f *figures) CountBySource(_ context.Context, _, period string, _ amau.Meter) (map[amau.Source]int64, error) {
-	return map[amau.Source]int64{amau.FromPull: f.users[period]}, nil
-}
-
-func (f *figures) Count(_ context.Context, _, period string, meters ...amau.Meter) ([]int64, error) {
-	return slices.Repeat([]int64{f.users[period]}, len(meters)), nil
+func (f *figures) Count(_ context.Context, _, period string, meters []amau.Meter, _ amau.Meter) ([]int64, map[amau.Source]int64, error) {
+	return slices.Repeat([]int64{f.users[period]}, len(meters)), map[amau.Source]int64{amau.FromPull: f.users[period]}, nil
 }
 
 // month is one month of a simulated business.

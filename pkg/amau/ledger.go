@@ -41,12 +41,11 @@ type Notes interface {
 type Store interface {
 	Ledger
 
-	// Count returns the number of claims on each of the meters in a period, named by [Period.Key].
-	// It sees every claim that was acknowledged before.
-	Count(ctx context.Context, org, period string, meters ...Meter) ([]int64, error)
-
-	// CountBySource returns the number on one meter by the source of the evidence; absent sources are 0.
-	CountBySource(ctx context.Context, org, period string, meter Meter) (map[Source]int64, error)
+	// Count returns the number of claims on each of the meters in a period, named by [Period.Key], and
+	// the number on bySource, if that is not empty, by the source of the evidence; absent sources are
+	// 0. It sees every claim that was acknowledged before. Both are asked at once because a ledger
+	// may find them in one pass.
+	Count(ctx context.Context, org, period string, meters []Meter, bySource Meter) ([]int64, map[Source]int64, error)
 
 	// Claims yields the claims on a meter in a period in the order of [CompareUserKeys]. An
 	// error ends it.
@@ -66,9 +65,15 @@ type Store interface {
 
 // CountOne returns the number of claims on a meter in a period, see [Store].
 func CountOne(ctx context.Context, s Store, org, period string, meter Meter) (int64, error) {
-	counts, err := s.Count(ctx, org, period, meter)
+	counts, _, err := s.Count(ctx, org, period, []Meter{meter}, "")
 	if err != nil {
 		return 0, err
 	}
 	return counts[0], nil
+}
+
+// CountBySource returns the number on a meter in a period by the source of the evidence, see [Store].
+func CountBySource(ctx context.Context, s Store, org, period string, meter Meter) (map[Source]int64, error) {
+	_, counts, err := s.Count(ctx, org, period, nil, meter)
+	return counts, err
 }

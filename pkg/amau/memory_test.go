@@ -133,22 +133,23 @@ func (m *memory) NotesWith(ctx context.Context, org, prefix string) iter.Seq2[am
 	}
 }
 
-func (m *memory) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
-	counts := make([]int64, len(meters))
+func (m *memory) Count(ctx context.Context, org, period string, meters []amau.Meter, bySource amau.Meter) (counts []int64, sources map[amau.Source]int64, err error) {
+	if bySource != "" {
+		if sources, err = m.countBySource(ctx, "count by source", org, period, bySource); err != nil {
+			return nil, nil, err
+		}
+	}
+	counts = make([]int64, len(meters))
 	for i, meter := range meters {
 		bySource, err := m.countBySource(ctx, "count", org, period, meter)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, n := range bySource {
 			counts[i] += n
 		}
 	}
-	return counts, nil
-}
-
-func (m *memory) CountBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
-	return m.countBySource(ctx, "count by source", org, period, meter)
+	return counts, sources, nil
 }
 
 func (m *memory) countBySource(ctx context.Context, op, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {

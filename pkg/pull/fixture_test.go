@@ -96,30 +96,24 @@ func (m *memory) NotesWith(_ context.Context, org, prefix string) iter.Seq2[amau
 	}
 }
 
-func (m *memory) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
-	counts := make([]int64, len(meters))
-	for i, meter := range meters {
-		bySource, err := m.CountBySource(ctx, org, period, meter)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range bySource {
-			counts[i] += n
-		}
-	}
-	return counts, nil
-}
-
-func (m *memory) CountBySource(_ context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
+func (m *memory) Count(_ context.Context, org, period string, meters []amau.Meter, bySource amau.Meter) ([]int64, map[amau.Source]int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := map[amau.Source]int64{}
+	counts, by := make([]int64, len(meters)), map[amau.Source]int64{}
 	for id, e := range m.claims {
-		if id.Org == org && id.Period == period && id.Meter == meter {
-			n[e.Source]++
+		if id.Org != org || id.Period != period {
+			continue
+		}
+		for i, meter := range meters {
+			if id.Meter == meter {
+				counts[i]++
+			}
+		}
+		if id.Meter == bySource {
+			by[e.Source]++
 		}
 	}
-	return n, nil
+	return counts, by, nil
 }
 
 func (m *memory) Claims(_ context.Context, org, period string, meter amau.Meter) iter.Seq2[amau.Claim, error] {

@@ -357,7 +357,7 @@ func TestAMonthOfTraffic(t *testing.T) {
 		}
 	}
 	m.checkHealth()
-	bySource, err := m.ledger.CountBySource(t.Context(), orgName, period.Key(), amau.Total)
+	bySource, err := amau.CountBySource(t.Context(), m.ledger, orgName, period.Key(), amau.Total)
 	if err != nil {
 		t.Fatal(err)
 	}

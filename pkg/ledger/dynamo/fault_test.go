@@ -93,7 +93,7 @@ func everyCall(l *dynamo.Ledger) map[string]func(context.Context) error {
 			return err
 		},
 		"CountBySource": func(ctx context.Context) error {
-			_, err := l.CountBySource(ctx, "org", january, amau.Total)
+			_, err := amau.CountBySource(ctx, l, "org", january, amau.Total)
 			return err
 		},
 		"Claims": func(ctx context.Context) (err error) {

@@ -29,15 +29,20 @@ func (s scope) query(shard int) *dynamodb.QueryInput {
 }
 
 // Count implements [amau.Store]. It reads one meter after the other, the shards of each at the same time.
-func (l *Ledger) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
-	counts := make([]int64, len(meters))
-	for i, meter := range meters {
-		var err error
-		if counts[i], err = l.count(ctx, scope{org, period, meter}); err != nil {
-			return nil, fmt.Errorf("count claims in table %s: %w", l.table, err)
+// By source a meter costs the same.
+func (l *Ledger) Count(ctx context.Context, org, period string, meters []amau.Meter, bySource amau.Meter) (counts []int64, sources map[amau.Source]int64, err error) {
+	if bySource != "" {
+		if sources, err = l.countBySource(ctx, scope{org, period, bySource}); err != nil {
+			return nil, nil, fmt.Errorf("count claims by source in table %s: %w", l.table, err)
 		}
 	}
-	return counts, nil
+	counts = make([]int64, len(meters))
+	for i, meter := range meters {
+		if counts[i], err = l.count(ctx, scope{org, period, meter}); err != nil {
+			return nil, nil, fmt.Errorf("count claims in table %s: %w", l.table, err)
+		}
+	}
+	return counts, sources, nil
 }
 
 func (l *Ledger) count(ctx context.Context, s scope) (int64, error) {
@@ -48,11 +53,10 @@ func (l *Ledger) count(ctx context.Context, s scope) (int64, error) {
 	return total.Load(), err
 }
 
-// CountBySource implements [amau.Store]. It costs what Count costs.
-func (l *Ledger) CountBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
+func (l *Ledger) countBySource(ctx context.Context, s scope) (map[amau.Source]int64, error) {
 	var mu sync.Mutex
 	counts := map[amau.Source]int64{}
-	err := l.queryShards(ctx, scope{org, period, meter}, func(in *dynamodb.QueryInput) {
+	err := l.queryShards(ctx, s, func(in *dynamodb.QueryInput) {
 		in.ProjectionExpression = aws.String(attrSource)
 	}, func(page *dynamodb.QueryOutput) {
 		mu.Lock()
@@ -61,10 +65,7 @@ func (l *Ledger) CountBySource(ctx context.Context, org, period string, meter am
 			counts[amau.Source(textOf(it, attrSource))]++
 		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("count claims by source in table %s: %w", l.table, err)
-	}
-	return counts, nil
+	return counts, err
 }
 
 // queryShards reads every page of every shard, in no order and several at a time.

@@ -47,25 +47,20 @@ func (s *spy) Errorf(format string, args ...any) {
 type wrong struct {
 	amau.Store
 	count    int64                           // added to Count
-	bySource func(map[amau.Source]int64)     // changes CountBySource
+	bySource func(map[amau.Source]int64)     // changes what Count gives by source
 	claims   func([]amau.Claim) []amau.Claim // changes Claims
 	found    func(map[amau.UserKey]amau.Evidence)
 }
 
-func (w *wrong) Count(ctx context.Context, org, period string, meters ...amau.Meter) ([]int64, error) {
-	counts, err := w.Store.Count(ctx, org, period, meters...)
+func (w *wrong) Count(ctx context.Context, org, period string, meters []amau.Meter, bySource amau.Meter) ([]int64, map[amau.Source]int64, error) {
+	counts, by, err := w.Store.Count(ctx, org, period, meters, bySource)
 	for i := range counts {
 		counts[i] += w.count
 	}
-	return counts, err
-}
-
-func (w *wrong) CountBySource(ctx context.Context, org, period string, meter amau.Meter) (map[amau.Source]int64, error) {
-	by, err := w.Store.CountBySource(ctx, org, period, meter)
-	if w.bySource != nil {
+	if bySource != "" && w.bySource != nil {
 		w.bySource(by)
 	}
-	return by, err
+	return counts, by, err
 }
 
 func (w *wrong) Claims(ctx context.Context, org, period string, meter amau.Meter) iter.Seq2[amau.Claim, error] {

@@ -128,9 +128,12 @@ func checkScope(ctx context.Context, store amau.Store, org string, s Scope, user
 	if next != len(users) {
 		return fmt.Errorf("the list ends after %d of %d claims", next, len(users))
 	}
-	got, err := store.CountBySource(ctx, org, s.Period, s.Meter)
+	counts, got, err := store.Count(ctx, org, s.Period, []amau.Meter{s.Meter, s.Meter}, s.Meter)
 	if err != nil {
 		return fmt.Errorf("count by source: %w", err)
+	}
+	if !slices.Equal(counts, []int64{n, n}) {
+		return fmt.Errorf("count %v beside the count by source, want %d twice", counts, n)
 	}
 	var sum int64
 	for source, n := range got {

@@ -144,7 +144,7 @@ func (s *suite) nothingThere() {
 	if n, err := amau.CountOne(s.Context(), l, s.org, january, amau.Total); err != nil || n != 0 {
 		s.Errorf("count %d, error %v", n, err)
 	}
-	by, err := l.CountBySource(s.Context(), s.org, january, amau.Total)
+	by, err := amau.CountBySource(s.Context(), l, s.org, january, amau.Total)
 	if err != nil {
 		s.Error(err)
 	}
@@ -177,8 +177,8 @@ func (s *suite) readWhenCancelled() {
 	s.within("reading with an ended context", func() {
 		_, err := amau.CountOne(ctx, l, s.org, january, amau.Total)
 		fails("Count", err)
-		_, err = l.CountBySource(ctx, s.org, january, amau.Total)
-		fails("CountBySource", err)
+		_, err = amau.CountBySource(ctx, l, s.org, january, amau.Total)
+		fails("Count by source", err)
 		_, err = l.Find(ctx, s.org, january, amau.Total, []amau.UserKey{User(1)})
 		fails("Find", err)
 		_, err = l.Tallies(ctx, s.org, "2026-01-01", "2026-12-31")

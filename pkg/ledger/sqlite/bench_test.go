@@ -171,7 +171,7 @@ func BenchmarkRead(b *testing.B) {
 	})
 	b.Run("CountBySource", func(b *testing.B) {
 		for b.Loop() {
-			if got, err := l.CountBySource(b.Context(), "acme", period, amau.Total); err != nil || got[amau.FromHook] != n/4 {
+			if got, err := amau.CountBySource(b.Context(), l, "acme", period, amau.Total); err != nil || got[amau.FromHook] != n/4 {
 				b.Fatal(got, err)
 			}
 		}

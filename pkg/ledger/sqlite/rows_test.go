@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -75,9 +76,13 @@ func TestRowsHoldAllClaims(t *testing.T) {
 			}
 		}
 		ledgertest.Check(t, l, "acme", ledgertest.ModelOf(all))
-		counts, err := l.Count(t.Context(), "acme", period, append(slices.Clone(on), "never", on[0])...)
+		split := rapid.SampledFrom(append(slices.Clone(on), "never", "")).Draw(t, "by source")
+		counts, bySource, err := l.Count(t.Context(), "acme", period, append(slices.Clone(on), "never", on[0]), split)
 		if err != nil || len(counts) != len(on)+2 || counts[len(on)] != 0 || counts[0] != counts[len(on)+1] {
-			t.Errorf("together the meters have %d, error %v", counts, err)
+			t.Fatalf("together the meters have %d, error %v", counts, err)
+		}
+		if alone, err := amau.CountBySource(t.Context(), l, "acme", period, split); err != nil || !maps.Equal(alone, bySource) {
+			t.Errorf("%s has %v by source alone (error %v), %v with others", split, alone, err, bySource)
 		}
 		for i, m := range on {
 			if one, err := amau.CountOne(t.Context(), l, "acme", period, m); err != nil || one != counts[i] {
