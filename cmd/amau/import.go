@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -47,26 +46,6 @@ status 1. At the end stdout gets one line:
 		return a.importFiles(cmd.Context(), args, rejects, *format)
 	}
 	return cmd
-}
-
-const (
-	// gcPercent lets garbage grow to eight times what is in use before it is collected: most files come
-	// to 60 MB at the peak, all in all. With four times an import takes 3 % longer.
-	gcPercent = 800
-
-	// goMemory is what import's own memory may come to before garbage is collected more often, in
-	// bytes. SQLite has about as much again.
-	goMemory = 112 << 20
-)
-
-// spend lets import take some memory for speed, until the function that it returns is called.
-func spend() (restore func()) {
-	percent, limit := debug.SetGCPercent(gcPercent), debug.SetMemoryLimit(-1)
-	debug.SetMemoryLimit(min(limit, goMemory))
-	return func() {
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
-	}
 }
 
 // importResult is the line that import ends with.

@@ -50,6 +50,7 @@ programs stands in cmd/amau/OUTPUT.md.`,
 	compare := cmd.Flags().String("compare", "", "what Okta says, to compare with: a CSV `FILE|-|NUMBER` of month and count, or the year's number")
 	output := cmd.Flags().StringP("output", "o", "", "`file` to write to, in place of stdout; it is replaced as a whole or not at all")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		defer spend()()
 		r, err := a.buildReport(cmd.Context(), *asOf, *compare)
 		if err != nil {
 			return err
