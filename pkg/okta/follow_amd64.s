@@ -76,24 +76,23 @@ same:
 	MOVBLZX (SI)(R14*1), R11
 	CMPL  R11, $0x22
 	JNE   notString
-	LEAQ  1(R14), R15
+	MOVQ  R14, R15      // R15: before the next bytes of the string
 
 string:
-	VMOVDQU (SI)(R15*1), Y0
+	VMOVDQU 1(SI)(R15*1), Y0
 	VPCMPEQB Y6, Y0, Y1
+	VPMOVMSKB Y1, R11   // R11: quotes; all that follows waits for where the first one is, and for nothing else
 	VPCMPEQB Y7, Y0, Y2
 	VPMINUB Y8, Y0, Y3 // a byte is a control character where it is the smaller one
 	VPCMPEQB Y0, Y3, Y3
-	VPOR  Y1, Y2, Y2
 	VPOR  Y2, Y3, Y3
-	VPMOVMSKB Y3, R12
-	TESTL R12, R12
-	JZ    longer
-	TZCNTL R12, R12
-	ADDQ  R12, R15
-	CMPB  (SI)(R15*1), $0x22
-	JNE   done
-	INCQ  R15
+	VPMOVMSKB Y3, R12   // R12: what is not for this loop
+	TZCNTL R11, DI
+	JCS   longer
+	BLSMSKL R11, R11    // R11: the bytes up to the first quote
+	TESTL R12, R11
+	JNZ   done
+	LEAQ  2(R15)(DI*1), R15
 
 passed:
 	MOVLQZX VALUE(R8), R12
@@ -106,6 +105,8 @@ passed:
 	JMP   text
 
 longer:
+	TESTL R12, R12
+	JNZ   done
 	ADDQ  $32, R15
 	CMPQ  R15, DX
 	JLE   string
@@ -179,6 +180,7 @@ isFalse:
 	JEQ   passed
 
 done:
+	MOVQ  c+0(FP), DI
 	MOVQ  AX, 32(DI)
 	MOVL  CX, 40(DI)
 	MOVL  R9, 44(DI)
