@@ -95,8 +95,8 @@ func (r *lineReader) text(v span) (text string, ok bool) {
 	for ; i+8 <= len(s); i += 8 {
 		all |= binary.LittleEndian.Uint64(s[i:])
 	}
-	for ; i < len(s); i++ {
-		all |= uint64(s[i])
+	if rest := len(s) - i; rest > 0 { // the last of 8 bytes: before a value there is a name at least
+		all |= binary.LittleEndian.Uint64(r.data[v.end-9:]) >> (64 - 8*rest)
 	}
 	return unsafe.String(&s[0], len(s)), all&highs == 0
 }

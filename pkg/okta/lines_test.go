@@ -190,6 +190,27 @@ func TestValuesAreReadAlike(t *testing.T) {
 	}
 }
 
+// TestTextsBeyondASCII: a byte beyond ASCII is seen wherever it is in a string, and not where it is before
+// or behind it. The shortest that is before a string is an event's first name.
+func TestTextsBeyondASCII(t *testing.T) {
+	for n := range 40 {
+		for odd := -1; odd < n; odd++ {
+			text := bytes.Repeat([]byte("x"), n)
+			if odd >= 0 {
+				text[odd] = 0x80
+			}
+			for _, before := range []string{`{"uuid":`, `{"é":"é","é":`, "é\n{\"uuid\":"} {
+				data := []byte(before + `"` + string(text) + `","é":"é"}`)
+				r := &lineReader{data: data}
+				got, ok := r.text(span{len(before), len(before) + n + 2})
+				if ok != (odd < 0) || ok && got != string(text) {
+					t.Fatalf("%q: %q %v", data, got, ok)
+				}
+			}
+		}
+	}
+}
+
 // TestLearningEnds: endless new names neither fill the memory nor change an answer.
 func TestLearningEnds(t *testing.T) {
 	r := trained()
