@@ -18,7 +18,8 @@ type wideStep struct {
 	next   uint32 // the first step from the place that it leads to
 	names  nameSet
 	value  uint32
-	_      [36]byte
+	target uint32 // 1: a target begins in the text
+	_      [32]byte
 }
 
 const (
@@ -28,9 +29,9 @@ const (
 	// and 32 bytes of a string.
 	followEnd = wideText + 1 + 32
 
-	// alone marks the steps that are not for followAVX2: it is among their names, and seen from the
-	// beginning.
-	alone nameSet = 1 << 31
+	// alone marks the steps that are not for followAVX2, and those with which a target begins: it is
+	// among their names, and seen from the beginning. So the others need not be asked.
+	alone nameSet = 1 << 30
 )
 
 // cursor is where followAVX2 is and what it needs.
@@ -38,7 +39,7 @@ type cursor struct {
 	data  *byte
 	last  int // the last place from which it may begin to read
 	steps *wideStep
-	at    *[valueCount]span
+	found *found
 	pos   int
 	step  uint32
 	seen  nameSet
@@ -61,8 +62,12 @@ func (f *forms) widen() {
 		w := wideStep{length: uint32(len(s.text)), other: s.other, next: f.places[s.to], names: s.names, value: uint32(s.value)}
 		copy(w.text[:], s.text)
 		w.mask = ^uint64(0) >> (wideText - min(len(s.text), wideText))
-		if s.value == theEnd || s.newTarget || len(s.text) > wideText {
+		switch {
+		case s.value == theEnd || len(s.text) > wideText:
 			w.names |= alone
+		case s.newTarget:
+			w.names |= alone
+			w.target = 1
 		}
 		f.wide = append(f.wide, w)
 	}
@@ -74,7 +79,7 @@ func (c *cursor) begin(r *lineReader) {
 		*c = cursor{}
 		return
 	}
-	*c = cursor{data: &r.data[0], last: len(r.data) - followEnd, steps: &r.forms.wide[0], at: &r.found.at, count: uint32(len(r.forms.wide))}
+	*c = cursor{data: &r.data[0], last: len(r.data) - followEnd, steps: &r.forms.wide[0], found: &r.found, count: uint32(len(r.forms.wide))}
 }
 
 // follow passes over what is easy, from the text at pos on, where the step i is to be tried and some

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 DATA quote<>+0(SB)/1, $0x22
@@ -21,6 +22,11 @@ GLOBL nine<>(SB), RODATA|NOPTR, $1
 #define NEXT(R) 80(R)
 #define NAMES(R) 84(R)
 #define VALUE(R) 88(R)
+#define TARGET(R) 92(R)
+
+// The members of a target that decide, as they are found.
+#define TARGET_TYPE (found_at+16*const_aTargetType)
+#define TARGET_ID (found_at+16*const_aTargetID)
 
 // func followAVX2(c *cursor)
 //
@@ -36,7 +42,7 @@ TEXT ·followAVX2(SB), NOSPLIT, $0-8
 	MOVQ 0(DI), SI
 	MOVQ 8(DI), DX  // the last place from which enough can be read
 	MOVQ 16(DI), BX // steps
-	MOVQ 24(DI), R10 // where to note values
+	MOVQ 24(DI), R10 // found
 	MOVQ 32(DI), AX
 	MOVLQZX 40(DI), CX
 	MOVLQZX 44(DI), R9
@@ -70,7 +76,9 @@ try:
 same:
 	MOVL  NAMES(R8), R13
 	TESTL R13, R9
-	JNZ   done
+	JNZ   twice
+
+once:
 	ORL   R9, R13 // R13: the names that are seen then
 	ADDQ  AX, R14 // R14: where the value begins
 	MOVBLZX (SI)(R14*1), R11
@@ -97,8 +105,8 @@ string:
 passed:
 	MOVLQZX VALUE(R8), R12
 	SHLQ  $4, R12
-	MOVQ  R14, (R10)(R12*1)
-	MOVQ  R15, 8(R10)(R12*1)
+	MOVQ  R14, found_at(R10)(R12*1)
+	MOVQ  R15, (found_at+8)(R10)(R12*1)
 	MOVQ  R13, R9
 	MOVQ  R15, AX
 	MOVLQZX NEXT(R8), CX
@@ -115,6 +123,33 @@ longer:
 other:
 	MOVLQZX OTHER(R8), CX
 	JMP   try
+
+twice: // a name, or alone
+	CMPL  TARGET(R8), $0
+	JEQ   done
+
+	// As found.nextTarget does. When the value is not for here it is done again, which changes nothing.
+	CMPQ  TARGET_TYPE(R10), $0
+	JEQ   first
+	MOVQ  found_count(R10), R12
+	CMPQ  R12, $8 // as many as there is room for
+	JGE   done
+	INCQ  found_count(R10)
+	SHLQ  $5, R12
+	VMOVDQU TARGET_TYPE(R10), X0
+	VMOVDQU X0, found_targets(R10)(R12*1)
+	VMOVDQU TARGET_ID(R10), X0
+	VMOVDQU X0, (found_targets+16)(R10)(R12*1)
+
+first:
+	VPXOR X0, X0, X0
+	VMOVDQU X0, TARGET_TYPE(R10)
+	VMOVDQU X0, TARGET_ID(R10)
+	ANDL  $~const_namesOfTarget, R9
+	ANDL  $~const_alone, R13
+	TESTL R13, R9
+	JZ    once
+	JMP   done
 
 notString:
 	LEAQ  4(R14), R15

@@ -11,5 +11,6 @@ func TestLinesAreReadAlikeWithoutAVX2(t *testing.T) {
 	defer func() { canFollow = true }()
 	t.Run("ordinary", TestOrdinaryLinesGoTheFastWay)
 	t.Run("values", TestValuesAreReadAlike)
+	t.Run("targets", TestTargetsAreReadAlike)
 	t.Run("damaged", TestDamagedLinesAreReadAlike)
 }

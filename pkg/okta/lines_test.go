@@ -211,6 +211,32 @@ func TestTextsBeyondASCII(t *testing.T) {
 	}
 }
 
+// TestTargetsAreReadAlike: no target too many, and none that another one is taken for.
+func TestTargetsAreReadAlike(t *testing.T) {
+	targets := []string{
+		`{"id":"00uA","type":"User"}`, `{"id":"00uB","type":"User","x":null}`, `{"type":"AppUser","id":"0uaA"}`, `{"type":"User","id":"00uC"}`,
+		`{"id":"00uD"}`, `{"type":"User"}`, `{"id":"unknown","type":"User"}`, `{"id":null,"type":"User"}`, `{"id":"00u\u0045","type":"User"}`,
+		`{"id":"00uF","type":"AppUser","type":"User"}`, `{"id":1e5,"type":"User"}`, `{"id":[],"type":"User"}`, `{"x":"y"}`, `{}`,
+	}
+	const event = `{"uuid":"e","published":"2026-03-14T15:09:26Z","eventType":"user.session.start","outcome":{"result":"SUCCESS"},"target":[%s],"actor":{"id":"00u","type":"User"}}` + "\n"
+	rng := rand.New(rand.NewPCG(11, 12))
+	r := trained()
+	for _, usual := range targets {
+		for n := range 12 { // there is room for eight
+			for range 10 {
+				chosen := make([]string, n)
+				for i := range chosen {
+					chosen[i] = usual
+					if rng.IntN(4) == 0 {
+						chosen[i] = targets[rng.IntN(len(targets))]
+					}
+				}
+				readBoth(t, r, fmt.Appendf(nil, event+event, strings.Join(chosen, ","), usual))
+			}
+		}
+	}
+}
+
 // TestLearningEnds: endless new names neither fill the memory nor change an answer.
 func TestLearningEnds(t *testing.T) {
 	r := trained()
