@@ -22,7 +22,7 @@ GO_TEST := CGO_ENABLED=1 go test -vet=off -p 4 -shuffle=on -count=1 -timeout 20m
 # count allocations, of which it makes more. scripts/scripts_test.go sees to it that each of them is run.
 PLAIN := ./pkg/chart ./pkg/report ./pkg/statement
 PLAIN_IN := ./cmd/amau ./pkg/amau ./pkg/okta ./pkg/simulate ./pkg/ledger/sqlite
-PLAIN_TESTS := ^(TestForecastBacktest|TestYearsTileTime|TestPeriodsEqualTheModel|TestAllocations|TestReadTooLongLine|TestLinesAreReadAlike|TestLinesAreReadAlikeWithoutAVX2|TestDamagedLinesAreReadAlike|TestRandomLinesAreReadAlike|TestRowsHoldAllClaims|TestOlderLedgerIsBroughtUpToDate|TestOthersReadEachClaim|TestOperations|TestTruthInEveryShape|TestRecountInSQL)$$
+PLAIN_TESTS := ^(TestForecastBacktest|TestYearsTileTime|TestPeriodsEqualTheModel|TestAllocations|TestReadTooLongLine|TestLinesAreReadAlike|TestLinesAreReadAlikeWithoutAVX2|TestDamagedLinesAreReadAlike|TestRandomLinesAreReadAlike|TestRowsHoldAllClaims|TestOlderLedgerIsBroughtUpToDate|TestOthersReadEachClaim|TestWhatIsAcknowledgedIsInTheFiles|TestOperations|TestTruthInEveryShape|TestRecountInSQL)$$
 
 FUNCTIONS := HookFunction DrainFunction ReportFunction PullFunction
 

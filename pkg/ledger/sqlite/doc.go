@@ -10,6 +10,9 @@
 // busy receiver's cost is per commit, not per delivery. Tallies are written within a tenth of a
 // second.
 //
+// What a commit adds to the log goes there in one write instead of two for each page: the connection that writes
+// has a VFS of its own for that (vfs.go, logtail.go). The files are those of SQLite all the same.
+//
 // # Reading the file
 //
 // Anyone with the sqlite3 tool can read the ledger, also while it is written:

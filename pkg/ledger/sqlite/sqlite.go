@@ -74,6 +74,9 @@ var errReadOnly = errors.New("the ledger is open for reading only")
 // file is empty, not a ledger, damaged, or written by a newer version.
 func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 	o = o.withDefaults()
+	if err := registerVFS(); err != nil {
+		return nil, failed("open the ledger", path, err)
+	}
 	path, made, err := makeFile(path)
 	if err != nil {
 		return nil, err
@@ -92,6 +95,9 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 // the error is [io/fs.ErrNotExist].
 func OpenReadOnly(ctx context.Context, path string, o Options) (*Ledger, error) {
 	o = o.withDefaults()
+	if err := registerVFS(); err != nil {
+		return nil, failed("open the ledger", path, err)
+	}
 	path, err := findFile(path)
 	if err != nil {
 		return nil, err

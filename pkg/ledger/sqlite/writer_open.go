@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"time"
 
@@ -28,7 +29,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 	if err := w.batch.register(d); err != nil {
 		return nil, err
 	}
-	raw, err := d.Open(dsn(path, o, nil))
+	raw, err := d.Open(dsn(path, o, url.Values{"vfs": {vfsName}}))
 	if err != nil {
 		return nil, err
 	}
