@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"modernc.org/libc"
@@ -88,9 +89,16 @@ func TestACommitIsWrittenAtOnce(t *testing.T) {
 // TestACommitOfAnySizeIsInTheLog: a commit is in the log when it is shown to others, also where it ends at the most that
 // is kept back, and without the sync that would write the rest.
 func TestACommitOfAnySizeIsInTheLog(t *testing.T) {
+	others := openTails() // of ledgers that were found damaged
 	l := newLedger(t, Options{})
 	l.writer.stop()
 	c := l.writer.conn
+	tails := openTails()
+	maps.DeleteFunc(tails, func(tail *logTail, _ bool) bool { return others[tail] })
+	if len(tails) != 1 {
+		t.Fatalf("a ledger has %d logs open", len(tails))
+	}
+	tail := slices.Collect(maps.Keys(tails))[0]
 	if err := errors.Join(c.script("PRAGMA synchronous = OFF"), c.script("CREATE TABLE x (i)")); err != nil {
 		t.Fatal(err)
 	}
@@ -108,25 +116,22 @@ func TestACommitOfAnySizeIsInTheLog(t *testing.T) {
 		}
 		var got int
 		err = errors.Join(db.QueryRow("SELECT count(*) FROM x").Scan(&got), db.Close())
-		if err != nil || got != want || len(tailOf(t).bytes) != 0 {
-			t.Errorf("after a commit of %d rows there are %d, not %d, and %d bytes are kept back; error %v", n, got, want, len(tailOf(t).bytes), err)
+		if err != nil || got != want || len(tail.bytes) != 0 {
+			t.Errorf("after a commit of %d rows there are %d, not %d, and %d bytes are kept back; error %v", n, got, want, len(tail.bytes), err)
 		}
 	}
 }
 
-// tailOf returns the tail of the only log that is open.
-func tailOf(t *testing.T) (tail *logTail) {
-	t.Helper()
+// openTails returns the tails of all logs that are open.
+func openTails() map[*logTail]bool {
+	tails := map[*logTail]bool{}
 	logVFS.open.Range(func(_, v any) bool {
 		if f := v.(*openFile); f.isLog() {
-			if tail != nil {
-				t.Fatal("several logs are open")
-			}
-			tail = f.tail
+			tails[f.tail] = true
 		}
 		return true
 	})
-	return tail
+	return tails
 }
 
 // TestWhatIsAcknowledgedIsInTheFiles mixes commits of two writers that are small, larger than the memory for
