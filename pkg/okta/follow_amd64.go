@@ -52,7 +52,12 @@ type cursor struct {
 //go:noescape
 func followAVX2(c *cursor)
 
-var _ [128]byte = [unsafe.Sizeof(wideStep{})]byte{} // as followAVX2 has it
+// As followAVX2 has them.
+var (
+	_ [128]byte = [unsafe.Sizeof(wideStep{})]byte{}
+	_ [8]target = [len(found{}.targets)]target{}
+	_ [32]byte  = [unsafe.Sizeof(target{})]byte{}
+)
 
 // widen makes wide steps of all steps.
 func (f *forms) widen() {
