@@ -22,19 +22,12 @@ func appendLater(list []byte, meters uint32, e *batchEvent) ([]byte, error) {
 	} else {
 		list[len(list)-1] = ','
 	}
-	list = append(list, '[')
-	for _, n := range []uint32{meters, e.source, e.kind} {
-		list = append(strconv.AppendUint(list, uint64(n), 10), ',')
-	}
-	for _, t := range []any{storedTime(e.Published), storedTime(e.Recorded)} {
-		switch t := t.(type) {
-		case int64:
-			list = strconv.AppendInt(list, t, 10)
-		case string:
-			list = append(append(append(list, '"'), t...), '"')
-		}
-		list = append(list, ',')
-	}
+	list = strconv.AppendUint(append(list, '['), uint64(meters), 10)
+	list = strconv.AppendUint(append(list, ','), uint64(e.source), 10)
+	list = strconv.AppendUint(append(list, ','), uint64(e.kind), 10)
+	list = appendStoredTime(append(list, ','), e.Published)
+	list = appendStoredTime(append(list, ','), e.Recorded)
+	list = append(list, ',')
 	list, err := appendText(list, e.UUID)
 	return append(list, "]]"...), err
 }

@@ -9,13 +9,9 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-const (
-	// maxTail is how many bytes of a transaction are kept back, 254 pages.
-	maxTail = 1 << 20
-
-	// maxWrite is how much is written at a time: SQLite's own function takes no more than 128 KiB - 1.
-	maxWrite = 1 << 16
-)
+// maxTail is how many bytes are kept back and written at a time, 29 pages: SQLite's own function takes no more
+// than 128 KiB - 1. More would not make fewer writes of a large commit, only take memory.
+const maxTail = 120 << 10
 
 // logTail is what a connection added to the log last and is not in the file yet. SQLite makes two writes for each page,
 // one of them for a header of 24 bytes, and those of a commit of 12 new users take as long as half of its sync.
@@ -66,14 +62,14 @@ func (t *logTail) write(tls *libc.TLS, own writeMethod, file, data uintptr, size
 
 // flush writes the tail. If that fails it stays as it is.
 func (t *logTail) flush(tls *libc.TLS, own writeMethod, file uintptr) int32 {
-	for done := 0; done < len(t.bytes); done += maxWrite {
-		part := t.bytes[done:min(done+maxWrite, len(t.bytes))]
-		// SQLite gets an address in Go's memory, which is not moved and not freed before the call returns.
-		code := own(tls, file, uintptr(unsafe.Pointer(&part[0])), int32(len(part)), t.begin()+int64(done))
-		runtime.KeepAlive(part)
-		if code != lib.SQLITE_OK {
-			return code
-		}
+	if len(t.bytes) == 0 {
+		return lib.SQLITE_OK
+	}
+	// SQLite gets an address in Go's memory, which is not moved and not freed before the call returns.
+	code := own(tls, file, uintptr(unsafe.Pointer(&t.bytes[0])), int32(len(t.bytes)), t.begin())
+	runtime.KeepAlive(t.bytes)
+	if code != lib.SQLITE_OK {
+		return code
 	}
 	t.bytes = t.bytes[:0]
 	return lib.SQLITE_OK

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -12,10 +13,28 @@ const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 // storedTime returns the form in which a claim's times are stored: milliseconds since 1970, or
 // text if that is not exact or SQLite could not show it.
 func storedTime(t time.Time) driver.Value {
-	if year := t.Year(); t.Nanosecond()%1e6 == 0 && year > 0 && year < 9999 {
-		return t.UnixMilli()
+	if ms, ok := exactMillis(t); ok {
+		return ms
 	}
 	return t.UTC().Format(timeLayout)
+}
+
+// appendStoredTime adds the same as JSON.
+func appendStoredTime(list []byte, t time.Time) []byte {
+	if ms, ok := exactMillis(t); ok {
+		return strconv.AppendInt(list, ms, 10)
+	}
+	return append(t.UTC().AppendFormat(append(list, '"'), timeLayout), '"')
+}
+
+// exactMillis returns milliseconds since 1970, and false if that is not exact or not in the years 1 to 9998.
+func exactMillis(t time.Time) (ms int64, ok bool) {
+	const (
+		year1    = -62_135_596_800 // seconds since 1970
+		year9999 = 253_370_764_800
+	)
+	s := t.Unix()
+	return t.UnixMilli(), t.Nanosecond()%1e6 == 0 && year1 <= s && s < year9999
 }
 
 // loadedTime reads what storedTime returned.
