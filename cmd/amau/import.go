@@ -58,6 +58,7 @@ type importResult struct {
 }
 
 func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, format string) (err error) {
+	defer spend()() // at once: what the start of the program made is nearly enough for a collection
 	s, err := a.settings()
 	if err != nil {
 		return err
@@ -75,7 +76,6 @@ func (a *app) importFiles(ctx context.Context, names []string, rejectsFile, form
 	if err != nil {
 		return err
 	}
-	defer spend()()
 	progress := a.newProgress("import", unitBytes, total)
 	defer progress.Done()
 	rejects := &rejectLog{stderr: a.stderr, file: rejectsFile}

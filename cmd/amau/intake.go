@@ -25,6 +25,10 @@ const (
 	// pendingClaims is how many are gathered while a write is under way, at 200 bytes each, before
 	// reading waits for it.
 	pendingClaims = 1 << 15
+
+	// usualClaims is for how many there is memory at once, what most writes need. What nobody uses costs time
+	// too: it is looked through when garbage is collected.
+	usualClaims = commitClaims + commitClaims/16
 )
 
 // intake reads files into a ledger. Several goroutines cut the next block off the file and decode
@@ -64,7 +68,7 @@ type decoded struct {
 func (in *intake) read(ctx context.Context, r io.Reader) error {
 	if in.fold == nil {
 		in.fold = in.recorder.NewFold(in.source)
-		in.fold.Reuse(make([]amau.Claim, 0, pendingClaims+commitClaims))
+		in.fold.Reuse(make([]amau.Claim, 0, usualClaims))
 	}
 	in.lines = 0
 	file := &fileBlocks{blocks: okta.NewBlocks(r)}

@@ -23,6 +23,7 @@ type Blocks struct {
 	r       io.Reader
 	pool    sync.Pool // :: *[]byte
 	buf     []byte    // read, not yet given out
+	rest    []byte    // of lines: memory for buf between two blocks
 	eof     bool
 	err     error // of r, other than io.EOF
 	started bool
@@ -160,7 +161,8 @@ func (b *Blocks) nextLines() (*Block, error) {
 		if cut > 0 {
 			block := &Block{Size: cut, data: b.buf[:cut:cut], lines: true, memory: memory, pool: &b.pool}
 			*memory = b.buf[:0]
-			b.buf = append([]byte(nil), b.buf[cut:]...)
+			b.rest = append(b.rest[:0], b.buf[cut:]...)
+			b.buf = b.rest
 			return block, nil
 		}
 		if b.eof {
