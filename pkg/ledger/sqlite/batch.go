@@ -13,9 +13,6 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/amau"
 )
 
-// batchModule is the name of the virtual table's module.
-const batchModule = "amau_batch"
-
 // batch gives the claims of one commit to SQLite as the rows of a virtual table, a row for each
 // user and month, so that one statement writes them all: INSERT … SELECT … FROM batch. Binding the
 // columns of each row to a prepared statement takes longer, those of a hundred as long, without telling
@@ -35,7 +32,7 @@ type batch struct {
 	order  []place  // of events, by scope and user
 	at, to int      // the cursor's row: the events from at to before to in order, which are of one user and month
 	meters uint32   // all that the row claims, as bits
-	text   []byte   // memory for more
+	text   []byte   // memory for a column
 
 	mayNumber bool // texts that have no number get one
 }
@@ -77,21 +74,12 @@ func (b *batch) forget() {
 	b.scopes, b.meterIDs, b.types, b.sources = map[scopeKey]uint32{}, map[amau.Meter]uint32{}, map[string]uint32{}, map[string]uint32{}
 }
 
-// register makes known to the driver what attach and insertBatch need.
+// register makes known to the driver what insertBatch needs besides the table.
 func (b *batch) register(d *sqlite.Driver) error {
 	return errors.Join(
-		d.RegisterModule(batchModule, b),
 		d.RegisterScalarFunction("any_new", 1, b.anyNew),
 		d.RegisterScalarFunction("all_more", 2, b.allMore))
 }
-
-// attach makes the virtual table on the connection that writes.
-func (b *batch) attach(c *conn) error {
-	return c.script("CREATE VIRTUAL TABLE temp.batch USING " + batchModule)
-}
-
-// detach lets go of memory: the driver keeps every module for the life of the process.
-func (b *batch) detach() { *b = batch{} }
 
 // OR ROLLBACK: SQLite need not keep copies of the pages for taking back this statement alone.
 const insertBatch = `INSERT OR ROLLBACK INTO user_month (scope, user, meters, first, source, type, published, recorded, uuid, more)

@@ -2,12 +2,10 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"math"
 
 	sqlite "modernc.org/sqlite"
-	"modernc.org/sqlite/vtab"
 )
 
 // row returns the places of the events of the cursor's row.
@@ -44,23 +42,17 @@ func (b *batch) mark(old uint32) uint32 {
 	return old
 }
 
-// more adds to list, which is the JSON of later evidence or empty, that of the row's claims on the
+// appendMore adds to list, which is the JSON of later evidence or empty, that of the row's claims on the
 // meters in missing.
-func (b *batch) more(list string, missing uint32) (string, error) {
-	b.text = append(b.text[:0], list...)
+func (b *batch) appendMore(list []byte, missing uint32) []byte {
 	for _, p := range b.row() {
 		e := &b.events[p.event]
-		meters := e.meters & missing
-		if meters == 0 {
-			continue
-		}
-		missing &^= meters
-		var err error
-		if b.text, err = appendLater(b.text, meters, e); err != nil {
-			return "", err
+		if meters := e.meters & missing; meters != 0 {
+			missing &^= meters
+			list = appendLater(list, meters, e)
 		}
 	}
-	return string(b.text), nil
+	return list
 }
 
 // anyNew says whether the cursor's row claims what old, the meters of the row that is there,
@@ -80,7 +72,7 @@ func (b *batch) allMore(_ *sqlite.FunctionContext, args []driver.Value) (driver.
 		return nil, err
 	}
 	list, _ := args[1].(string) // nil: none
-	return b.more(list, b.meters&^old)
+	return string(b.appendMore([]byte(list), b.meters&^old)), nil
 }
 
 // metersOf returns the column meters.
@@ -90,75 +82,4 @@ func metersOf(v driver.Value) (uint32, error) {
 		return 0, fmt.Errorf("a row has the meters %v", v)
 	}
 	return uint32(n), nil
-}
-
-// The batch as a virtual table: a module with one table that has one cursor at a time.
-
-// Create implements [vtab.Module].
-func (b *batch) Create(ctx vtab.Context, _ []string) (vtab.Table, error) {
-	return b, ctx.Declare("CREATE TABLE batch (scope, user, meters, first, source, type, published, recorded, uuid, more)")
-}
-
-// Connect implements [vtab.Module].
-func (b *batch) Connect(ctx vtab.Context, args []string) (vtab.Table, error) {
-	return b.Create(ctx, args)
-}
-
-// BestIndex implements [vtab.Table]: there is only the whole table, in its order.
-func (b *batch) BestIndex(*vtab.IndexInfo) error { return nil }
-
-// Open implements [vtab.Table].
-func (b *batch) Open() (vtab.Cursor, error) { return b, nil }
-
-// Disconnect implements [vtab.Table].
-func (b *batch) Disconnect() error { return nil }
-
-// Destroy implements [vtab.Table].
-func (b *batch) Destroy() error { return nil }
-
-// Filter implements [vtab.Cursor]: it begins a scan.
-func (b *batch) Filter(int, string, []vtab.Value) error { b.enter(0); return nil }
-
-// Next implements [vtab.Cursor].
-func (b *batch) Next() error { b.enter(b.to); return nil }
-
-// Eof implements [vtab.Cursor].
-func (b *batch) Eof() bool { return b.at >= len(b.order) }
-
-// Rowid implements [vtab.Cursor].
-func (b *batch) Rowid() (int64, error) { return int64(b.at), nil }
-
-// Close implements [vtab.Cursor].
-func (b *batch) Close() error { return nil }
-
-// Column implements [vtab.Cursor].
-func (b *batch) Column(col int) (vtab.Value, error) {
-	head := b.order[b.at]
-	first := &b.events[head.event]
-	switch col {
-	case 0:
-		return int64(head.scope), nil
-	case 1:
-		return first.user.String(), nil
-	case 2:
-		return int64(b.meters), nil
-	case 3:
-		return int64(first.meters), nil
-	case 4:
-		return int64(first.source), nil
-	case 5:
-		return int64(first.kind), nil
-	case 6:
-		return storedTime(first.Published), nil
-	case 7:
-		return storedTime(first.Recorded), nil
-	case 8:
-		return first.UUID, nil
-	case 9:
-		if b.meters == first.meters {
-			return nil, nil
-		}
-		return b.more("", b.meters&^first.meters)
-	}
-	return nil, errors.New("no such column")
 }

@@ -16,7 +16,7 @@ type later struct {
 }
 
 // appendLater adds an item to the column more.
-func appendLater(list []byte, meters uint32, e *batchEvent) ([]byte, error) {
+func appendLater(list []byte, meters uint32, e *batchEvent) []byte {
 	if len(list) == 0 {
 		list = append(list, '[')
 	} else {
@@ -27,20 +27,18 @@ func appendLater(list []byte, meters uint32, e *batchEvent) ([]byte, error) {
 	list = strconv.AppendUint(append(list, ','), uint64(e.kind), 10)
 	list = appendStoredTime(append(list, ','), e.Published)
 	list = appendStoredTime(append(list, ','), e.Recorded)
-	list = append(list, ',')
-	list, err := appendText(list, e.UUID)
-	return append(list, "]]"...), err
+	return append(appendText(append(list, ','), e.UUID), "]]"...)
 }
 
 // appendText adds s as a JSON string.
-func appendText(list []byte, s string) ([]byte, error) {
+func appendText(list []byte, s string) []byte {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
-			text, err := json.Marshal(s)
-			return append(list, text...), err
+			text, _ := json.Marshal(s) // of a string it cannot fail
+			return append(list, text...)
 		}
 	}
-	return append(append(append(list, '"'), s...), '"'), nil
+	return append(append(append(list, '"'), s...), '"')
 }
 
 // parseLater reads the column more. SQLite's own functions would end a text at a NUL.

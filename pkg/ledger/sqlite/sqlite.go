@@ -74,7 +74,7 @@ var errReadOnly = errors.New("the ledger is open for reading only")
 // file is empty, not a ledger, damaged, or written by a newer version.
 func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 	o = o.withDefaults()
-	if err := registerVFS(); err != nil {
+	if err := errors.Join(registerVFS(), registerBatches()); err != nil {
 		return nil, failed("open the ledger", path, err)
 	}
 	path, made, err := makeFile(path)
@@ -95,7 +95,7 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 // the error is [io/fs.ErrNotExist].
 func OpenReadOnly(ctx context.Context, path string, o Options) (*Ledger, error) {
 	o = o.withDefaults()
-	if err := registerVFS(); err != nil {
+	if err := errors.Join(registerVFS(), registerBatches()); err != nil {
 		return nil, failed("open the ledger", path, err)
 	}
 	path, err := findFile(path)

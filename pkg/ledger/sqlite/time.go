@@ -24,8 +24,10 @@ func appendStoredTime(list []byte, t time.Time) []byte {
 	if ms, ok := exactMillis(t); ok {
 		return strconv.AppendInt(list, ms, 10)
 	}
-	return append(t.UTC().AppendFormat(append(list, '"'), timeLayout), '"')
+	return append(appendTimeText(append(list, '"'), t), '"')
 }
+
+func appendTimeText(text []byte, t time.Time) []byte { return t.UTC().AppendFormat(text, timeLayout) }
 
 // exactMillis returns milliseconds since 1970, and false if that is not exact or not in the years 1 to 9998.
 func exactMillis(t time.Time) (ms int64, ok bool) {

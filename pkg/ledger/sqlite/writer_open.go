@@ -39,6 +39,7 @@ func openWriter(ctx context.Context, path string, o Options, made bool) (*writer
 	}
 	w.conn = &conn{Conn: rc}
 	if err := retryBusy(ctx, o.BusyTimeout, func() error { return w.prepare(path, o, made) }); err != nil {
+		w.batch.detach()
 		if isDamage(err) && hasLog(path) { // see Ledger.Close
 			return nil, errors.Join(err, w.conn.release())
 		}
