@@ -29,9 +29,10 @@ var ErrLinkRefused = errors.New("the stored link is not taken by Okta any more")
 
 // LogPage is one answer of the System Log to a polling request.
 type LogPage struct {
-	Data  []byte // a JSON array of LogEvents, in the order in which Okta stored them
-	Next  string // the link of the page that follows; there is always one
-	Empty bool   // no event was there: the end of the log is reached
+	Data  []byte    // a JSON array of LogEvents, in the order in which Okta stored them
+	Next  string    // the link of the page that follows; there is always one
+	Empty bool      // no event was there: the end of the log is reached
+	Date  time.Time // of the answer, by Okta's clock, to the second; zero if Okta did not say
 }
 
 // LogFilter returns the SCIM filter of what is worth reading: the successful events of the
@@ -114,6 +115,9 @@ func (c *Client) setLogLimit(limit int) {
 // logPage reads an answer and checks that it leads on within the org.
 func (c *Client) logPage(a *answer) (*LogPage, error) {
 	p := &LogPage{Data: bytes.TrimSpace(a.body), Next: nextLink(a.header)}
+	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		p.Date = date
+	}
 	if n := len(p.Data); n < 2 || p.Data[0] != '[' || p.Data[n-1] != ']' { // one that is cut off must not pass for an empty one
 		return nil, errors.New("read the System Log: the answer is not a JSON array")
 	}

@@ -129,6 +129,40 @@ func TestRefusedPositionIsReadAgainWithOverlap(t *testing.T) {
 	}
 }
 
+// A machine's clock is wrong for one run, and then Okta takes its link no more: how far was read is told by Okta's
+// clock, so nothing is skipped.
+func TestClockJumps(t *testing.T) {
+	for _, skew := range []time.Duration{-40 * day, -2 * time.Hour, 2 * time.Hour, 10 * day, 60 * day} {
+		t.Run(skew.String(), func(t *testing.T) {
+			broken := false
+			w := newWorld(t, oktatest.Config{Clock: midMonth(), Fault: func(r *http.Request) oktatest.Fault {
+				if broken && r.URL.Query().Has("after") {
+					broken = false
+					return oktatest.Fault{Status: 400, Code: "E0000001"}
+				}
+				return oktatest.Fault{}
+			}})
+			w.log(login, 3*day, time.Hour)
+			w.run()
+			w.org.Clock.Advance(time.Hour)
+			w.log(login, time.Minute)
+			w.run(func(c *pull.Config) { c.Now = func() time.Time { return w.org.Clock.Now().Add(skew) } })
+			if at, now := w.position(), w.org.Clock.Now(); at.ReadTo.After(now) || at.CaughtUp.After(now) {
+				t.Errorf("at %v it was read to %v, to the end at %v", now, at.ReadTo, at.CaughtUp)
+			}
+			w.org.Clock.Advance(time.Hour)
+			w.log(login, 30*time.Minute, time.Minute)
+			broken = true
+			if r := w.run(); r.Restarted == "" {
+				t.Fatalf("the link was taken: %+v", r)
+			}
+			if n := w.count(amau.Total); n != 5 {
+				t.Errorf("counted %d of 5", n)
+			}
+		})
+	}
+}
+
 func TestOktaRefusingEveryLinkIsAnError(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Clock: midMonth(), Fault: func(r *http.Request) oktatest.Fault {
 		if r.URL.Query().Has("after") {

@@ -139,6 +139,9 @@ func (p *Puller) step(ctx, reading context.Context, place int) error {
 	if err != nil {
 		return err
 	}
+	if !page.Date.IsZero() && page.Date.Before(asked) {
+		asked = page.Date // a clock that is ahead must not say that what is still to come was read
+	}
 	if err := p.cfg.Decoder.Decode(page.Data, &p.doc); err != nil {
 		return fmt.Errorf("decode a page of the System Log: %w", err)
 	}
