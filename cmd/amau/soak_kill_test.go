@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -223,4 +225,52 @@ func TestSoakKills(t *testing.T) {
 		claims += w.check(y)
 	}
 	t.Logf("%d kills of serve, %d deliveries acknowledged, none lost: all %d claims exact", kills, deliveries, claims)
+}
+
+// TestSoakImports kills amau import at random moments and repeats it until it ends by itself. Then every count is the
+// true one. The first is killed within the milliseconds in which it makes the ledger: the next may refuse only a
+// file with nothing in it, after the time that another process may take to make it, and has to say what to do.
+func TestSoakImports(t *testing.T) {
+	kills, cutOff, claims := 0, 0, int64(0)
+	for round := range testtools.Rounds(t, 2, 20) {
+		w := newWorld(t)
+		y := w.simulated(300+round, 300, 6000)
+		must(t, os.WriteFile(filepath.Join(w.dir, "deliveries.ndjson"), []byte(strings.Join(y.deliveries, "\n")), 0o600))
+		start := time.Now()
+		w.amau("", "import", "--store", "sqlite:"+filepath.Join(w.dir, "whole.db"), "deliveries.ndjson")
+		took := time.Since(start)
+		after := rand.N(min(took, 40*time.Millisecond))
+		for code := -1; code != 0; after = rand.N(2 * took) {
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			cmd := exec.CommandContext(ctx, w.bin, "import", "deliveries.ndjson") // it is killed when ctx ends
+			cmd.Dir, cmd.Env = w.dir, w.env
+			out, err := cmd.CombinedOutput()
+			cancel()
+			if code = cmd.ProcessState.ExitCode(); code > 0 {
+				t.Fatalf("after %d kills: %v\n%s", kills, err, out)
+			} else if code < 0 {
+				kills++
+				if _, stderr, _ := w.try("", "report"); strings.Contains(stderr, "the file is empty") {
+					cutOff++
+					w.refusesEmpty()
+				}
+			}
+		}
+		if out := w.amau("", "import", "deliveries.ndjson"); !strings.Contains(out, " new=0 ") {
+			t.Errorf("imported again: %s", out)
+		}
+		claims += w.check(y)
+	}
+	t.Logf("%d kills of import, %d of them while it made the ledger: all %d claims exact", kills, cutOff, claims)
+}
+
+// refusesEmpty sees an import refuse the ledger, which a first start left without anything in it, and deletes it, as the
+// import says.
+func (w *world) refusesEmpty() {
+	w.t.Helper()
+	_, stderr, code := w.try("", "import", "deliveries.ndjson")
+	if code != 1 || !strings.Contains(stderr, "the file is empty") || !strings.Contains(stderr, "delete it first") {
+		w.t.Errorf("exit %d: %s", code, stderr)
+	}
+	must(w.t, os.Remove(w.ledger))
 }
