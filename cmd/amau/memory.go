@@ -4,7 +4,7 @@ import "runtime/debug"
 
 const (
 	// gcPercent lets garbage grow to eight times what is in use before it is collected: of most files an
-	// import comes to 60 MB at the peak, all in all. With four times it takes 3 % longer. A report of a
+	// import comes to 55 MB at the peak, all in all. With four times it takes 3 % longer. A report of a
 	// year of 70,000 claims ends before there is any collection.
 	gcPercent = 800
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +148,62 @@ func TestReadError(t *testing.T) {
 	uuids, rejects, _ := readAll(t, failing)
 	if !slices.Equal(uuids, []string{"e1", "e2"}) || !slices.Equal(rejects, []string{"error: " + io.ErrClosedPipe.Error()}) {
 		t.Errorf("events %q, rejects %q", uuids, rejects)
+	}
+}
+
+// TestBlocksStayWhatTheyAre: whoever has a block may decode it long after those behind it were read, and in any order.
+func TestBlocksStayWhatTheyAre(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var file bytes.Buffer
+	var want []string
+	for n := range 3000 {
+		padding := rng.IntN(1500)
+		if n%500 == 499 {
+			padding = rng.IntN(1 << 20) // of more than a block
+		}
+		file.WriteString(event(n) + strings.Repeat(" ", padding) + "\n")
+		want = append(want, fmt.Sprint("e", n))
+	}
+	type held struct {
+		block *okta.Block
+		seq   int
+	}
+	var blocks []held
+	got := map[int][]string{}
+	d := okta.NewDecoder(nil, false)
+	decode := func() {
+		i := rng.IntN(len(blocks))
+		h := blocks[i]
+		blocks = slices.Delete(blocks, i, i+1)
+		var doc okta.Document
+		d.DecodeBlock(h.block, &doc, func(r okta.Rejected) { t.Errorf("block %d, line %d: %v", h.seq, r.Line, r.Err) })
+		for i := range doc.Events {
+			got[h.seq] = append(got[h.seq], strings.Clone(doc.Events[i].UUID))
+		}
+		h.block.Release()
+	}
+	reading := okta.NewBlocks(iotest.HalfReader(&file))
+	for seq := 0; ; seq++ {
+		b, err := reading.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for blocks = append(blocks, held{b, seq}); len(blocks) > rng.IntN(8); {
+			decode()
+		}
+	}
+	for len(blocks) > 0 {
+		decode()
+	}
+	var all []string
+	for seq := range len(got) {
+		all = append(all, got[seq]...)
+	}
+	if !slices.Equal(all, want) {
+		t.Errorf("%d events in %d blocks are not the %d that were written, in their order", len(all), len(got), len(want))
 	}
 }
 

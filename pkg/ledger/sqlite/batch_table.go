@@ -85,7 +85,11 @@ func addBatchModule(tls *libc.TLS, db, _, _ uintptr) int32 {
 // attach makes the virtual table on the connection that writes.
 func (b *batch) attach(c *conn) error {
 	number := replaceBatch(nil, b)
-	return c.script(fmt.Sprintf("CREATE VIRTUAL TABLE temp.batch USING %s(%d)", batchModule, number))
+	err := c.script(fmt.Sprintf("CREATE VIRTUAL TABLE temp.batch USING %s(%d)", batchModule, number))
+	if err != nil {
+		replaceBatch(b, nil) // it may be tried again
+	}
+	return err
 }
 
 // detach lets go of memory, some of which the driver would keep for the life of the process.
@@ -114,14 +118,24 @@ func replaceBatch(other, by *batch) (number int) {
 	return number
 }
 
+// hasBatch reports whether there is a batch with that number.
+func hasBatch(number int) bool {
+	all := batches.all.Load()
+	return all != nil && number >= 0 && number < len(*all) && (*all)[number] != nil
+}
+
 // The methods of the module.
 
 func connectBatch(tls *libc.TLS, db, _ uintptr, argc int32, argv, table, _ uintptr) int32 {
 	if argc != 4 { // the module, the database, the table and the argument
 		return lib.SQLITE_ERROR
 	}
-	number, err := strconv.Atoi(libc.GoString(at[[4]uintptr](argv)[3]))
-	if all := *batches.all.Load(); err != nil || number < 0 || number >= len(all) || all[number] == nil {
+	args := at[[4]uintptr](argv)
+	if libc.GoString(args[1]) != "temp" { // a file that was tampered with may name the module
+		return lib.SQLITE_ERROR
+	}
+	number, err := strconv.Atoi(libc.GoString(args[3]))
+	if err != nil || !hasBatch(number) {
 		return lib.SQLITE_ERROR
 	}
 	schema, err := libc.CString(batchSchema)

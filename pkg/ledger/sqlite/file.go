@@ -57,9 +57,10 @@ func makeFile(path string) (abs string, made bool, err error) {
 	return abs, made, err
 }
 
-// unmake removes the file that makeFile made, if nothing came into it.
+// unmake removes the file that makeFile made, if nothing came into it but the page that says that there is a log. Nobody
+// else writes to such a file.
 func unmake(path string) {
-	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+	if info, err := os.Stat(path); err == nil && info.Size() <= pageSize && !hasLog(path) {
 		os.Remove(path) // if it stays, the next Open says what it is
 	}
 }
