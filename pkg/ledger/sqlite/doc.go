@@ -10,8 +10,8 @@
 // busy receiver's cost is per commit, not per delivery. Tallies are written within a tenth of a
 // second.
 //
-// What a commit adds to the log goes there in one write instead of two for each page: the connection that writes
-// has a VFS of its own for that (vfs.go, logtail.go). The files are those of SQLite all the same.
+// What a commit adds to the log goes there in one write, or one for each 29 pages, instead of two for each page: the
+// connection that writes has a VFS of its own for that (vfs.go, logtail.go). The files are those of SQLite all the same.
 //
 // # Reading the file
 //

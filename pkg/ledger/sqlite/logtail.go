@@ -15,7 +15,7 @@ const maxTail = 120 << 10
 
 // logTail is what a connection added to the log last and is not in the file yet. SQLite makes two writes for each page,
 // one of them for a header of 24 bytes, and those of a commit of 12 new users take as long as half of its sync.
-// Kept back until there is no more to come, they are one.
+// Kept back until there is no more to come, or as much as maxTail, they are one.
 //
 // What holds always:
 //
