@@ -11,6 +11,10 @@ import (
 	"github.com/okta-amau/okta-amau/pkg/okta"
 )
 
+// clockTolerance is how far this machine's clock may be ahead of Okta's, which is told to the second. Whoever has to begin
+// anew reads much more than that again, see overlap.
+const clockTolerance = time.Minute
+
 // maxRestarts bounds how often a run gives up its position: Okta refusing a link that it has
 // just given out is no expiry.
 const maxRestarts = 2
@@ -139,7 +143,7 @@ func (p *Puller) step(ctx, reading context.Context, place int) error {
 	if err != nil {
 		return err
 	}
-	if !page.Date.IsZero() && page.Date.Before(asked) {
+	if !page.Date.IsZero() && asked.Sub(page.Date) > clockTolerance {
 		asked = page.Date // a clock that is ahead must not say that what is still to come was read
 	}
 	if err := p.cfg.Decoder.Decode(page.Data, &p.doc); err != nil {
